@@ -1,0 +1,38 @@
+"""Reports and the tags mined from them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Context of a mention (spec: absent tags are kept, they power "why different")."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNCERTAIN = "uncertain"
+    HISTORICAL = "historical"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportText:
+    """The readable text of one report object, split into its sections when it has headings."""
+
+    source_sop_instance_uid: str
+    text: str
+    """Whole text, sections joined by blank lines, headings on lines of their own ("FINDINGS:")."""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One finding at one site, with its evidence: text[start:end] of the report is the mention."""
+
+    finding: str
+    anatomy: str
+    """Anatomy key: "site" or "site:side" (see domain.anatomy)."""
+    status: Status
+    start: int
+    end: int
+    sentence_start: int
+    sentence_end: int
+    rule: str
