@@ -1,0 +1,220 @@
+"""What the pages ask of the node, and the values they are answered with. The composition root implements `UseCases`.
+
+Every method is synchronous and is called from a worker thread of the web server, several at a time. A method may raise
+any TransientError (the page says "try again") or UserError (the page shows its one line); a missing thing is None.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from radir_node.domain.match import Query, SimilarCases
+from radir_node.domain.study import Modality, StudyState
+
+Role = Literal["viewer", "admin"]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody whose password was right."""
+
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class AnatomyChoice:
+    """One searchable partition of a modality other than the global one."""
+
+    key: str
+    """Anatomy key, e.g. "lower_lobe:right"."""
+    label: str
+    """Readable, e.g. "right lower lobe"."""
+    in_report: bool = False
+    """The study's own report speaks of it; offered first."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyCard:
+    """One study as the pages show it. study_instance_uid is never written into a page or a link."""
+
+    case_id: str
+    """Pseudonym, stable at this site (the same as domain.match.Match.case_id); the only name a page or a link shows."""
+    study_instance_uid: str
+    modality: Modality | None
+    study_date: dt.date | None
+    age_years: float | None
+    sex: str
+    """Patient's Sex: "F", "M", "O" or empty."""
+    state: StudyState
+    reason: str = ""
+    """Why the study is not indexable, or failed; empty otherwise."""
+    searchable: bool = False
+    """Vectors of the study are indexed, so that it can be a query."""
+    has_preview: bool = False
+    has_report: bool = False
+    findings: tuple[str, ...] = ()
+    """Readable tags of the study's own report that are present."""
+    anatomies: tuple[AnatomyChoice, ...] = ()
+    """What the study's modality can be searched by, in the order to offer it; without the global partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchScale:
+    """Where a cosine score turns from weak to moderate to strong in one partition, and where it is no match at all.
+
+    A node that has measured the best scores of its own archive gives their 5th, 25th and 50th percentiles; the defaults
+    stand in until then.
+    """
+
+    close_from: float = 0.30
+    """A best score below this raises the "no close match" banner."""
+    moderate_from: float = 0.50
+    strong_from: float = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of what one modality received became searchable. Counts of studies."""
+
+    modality: Modality
+    received: int
+    indexed: int
+    with_report: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    depth: int
+    """Jobs waiting or running."""
+    oldest_seconds: float | None
+    """Age of the oldest waiting job; None when nothing waits."""
+    failed: int = 0
+    """Jobs given up after their retries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A study that failed or cannot be indexed."""
+
+    case_id: str
+    modality: str
+    """Modality (0008,0060) values as received, e.g. "CT" or "CR, SR"."""
+    received_at: dt.datetime
+    """Timezone-aware."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Instances that were refused, or kept without being indexed, for one reason."""
+
+    reason: str
+    instances: int
+    last_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The index files in force for one modality."""
+
+    id: str
+    modality: Modality
+    built_at: dt.datetime
+    rows: int
+    """Vectors over all partitions."""
+    partitions: int
+    unapplied_changes: int = 0
+    """Catalogue changes newer than the snapshot that the serving index has not applied yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecallProbe:
+    """Stored vectors replayed against the serving index and against exact search."""
+
+    modality: Modality
+    recall_at_10: float
+    """In [0, 1]."""
+    queries: int
+    index_milliseconds: float
+    """Median latency of the serving index."""
+    exact_milliseconds: float
+    """Median latency of exact search."""
+    probed_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    used_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """An encoder in force."""
+
+    modality: Modality
+    model_id: str
+    """domain.embedding.ModelVersion.id"""
+    licence: str
+    studies: int
+    """Studies whose vectors were made by exactly this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The state of archive, queue and index at one moment."""
+
+    checked_at: dt.datetime
+    studies: Mapping[StudyState, int]
+    instances: int
+    reports: int
+    coverage: tuple[Coverage, ...]
+    queue: Queue
+    failures: tuple[Problem, ...]
+    """Newest first; the implementation may cut the list (50 is plenty)."""
+    not_indexable: tuple[Problem, ...]
+    """Newest first; may be cut as well. `studies` holds the full count."""
+    refused: tuple[Refusal, ...]
+    snapshots: tuple[Snapshot, ...]
+    recall: tuple[RecallProbe, ...]
+    storage: Storage
+    models: tuple[Model, ...]
+
+
+class UseCases(Protocol):
+    """The node, as the pages see it."""
+
+    def authenticate(self, username: str, password: str) -> User | None:
+        """Check a local account's password; None when either is wrong (in the same time for both)."""
+
+    def lookup(self, *, study_uid: str = "", accession: str = "") -> StudyCard | None:
+        """Find a study by Study Instance UID, else by Accession Number (the newest when several carry it)."""
+
+    def study(self, case_id: str) -> StudyCard | None:
+        """Find a study by its pseudonym."""
+
+    def recent(self, limit: int) -> Sequence[StudyCard]:
+        """List the studies received last, newest first."""
+
+    def similar(self, query: Query) -> SimilarCases:
+        """Rank the cases like a study. Raises UnknownStudy, UnknownAnatomy or NothingIndexed."""
+
+    def scale(self, similar: SimilarCases) -> MatchScale:
+        """Tell how the scores of the partition that was searched are to be read."""
+
+    def preview(self, study_instance_uid: str) -> bytes | None:
+        """Give the study's key image as PNG."""
+
+    def report_sentences(self, study_instance_uid: str, anatomy: str) -> tuple[str, ...]:
+        """Give the scrubbed sentences of the study's own report that speak of an anatomy key, or of any finding ("*")."""
+
+    def sr(self, query: Query) -> bytes:
+        """Write the answer as a DICOM Structured Report (Part 10 file). Raises as `similar`."""
+
+    def health(self) -> Health:
+        """Count and measure; called every few seconds by the admin page and by the metrics scraper."""
+
+    def ready(self) -> Mapping[str, bool]:
+        """Ping each collaborator (database, storage, encoder, index): name -> answers. Raises nothing."""
