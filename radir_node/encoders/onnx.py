@@ -23,7 +23,7 @@ class OnnxRuntime:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - ONNX Runtime raises a dozen private classes for one broken file
+        except Exception as error:  # ONNX Runtime raises a dozen private classes for one broken file
             raise InvalidSetting(f"{path} cannot be loaded: {type(error).__name__}") from error
         self._outputs = [output.name for output in self._session.get_outputs()]
 
