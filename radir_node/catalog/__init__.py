@@ -1,0 +1,1 @@
+"""SQLAlchemy tables and queries over Postgres: the truth of the node. Nothing above this room speaks SQL."""

@@ -1,0 +1,149 @@
+"""Rows of what arrives: instance, series, study and the settle job, in one transaction. Called by the DICOM receiver."""
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import procrastinate
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from radir_node.catalog import jobs
+from radir_node.catalog.database import Database
+from radir_node.catalog.tables import instance, refusal, series, study
+from radir_node.domain.identity import patient_code
+from radir_node.domain.stored import Registered, StoredInstance
+from radir_node.domain.study import InstanceHeader, StudyState
+
+OPEN_STATES = (StudyState.RECEIVING, StudyState.QUIET)
+"""A settle job is pending for a study in one of these."""
+
+
+@dataclass(frozen=True)
+class QuietTimes:
+    """Seconds without a new instance after which a study counts as complete."""
+
+    radiograph: float
+    ct: float
+
+    def of(self, modalities: Collection[str]) -> dt.timedelta:
+        return dt.timedelta(seconds=self.ct if "CT" in modalities else self.radiograph)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Writes what the receiver made durable. One object per process; thread-safe."""
+
+    database: Database
+    job_app: procrastinate.App
+    secret: bytes
+    quiet: QuietTimes
+    duplicate_policy: Literal["keep", "replace"] = "replace"
+
+    def register(self, stored: StoredInstance) -> Registered:
+        """Record one durable instance. Raises DatabaseDown; the caller then must not acknowledge it."""
+        header = stored.header
+        with self.database.begin() as connection:
+            study_id, state = self._touch_study(connection, stored)
+            current = connection.execute(
+                sa.select(instance.c.id, instance.c.sha256)
+                .where(instance.c.sop_instance_uid == header.sop_instance_uid, instance.c.is_current)
+                .with_for_update()
+            ).one_or_none()
+            if current is not None:
+                if current.sha256 == stored.sha256:
+                    return Registered.SAME
+                if self.duplicate_policy == "keep":
+                    return Registered.KEPT
+                connection.execute(sa.update(instance).where(instance.c.id == current.id).values(is_current=False))
+            key = self._series(connection, header, study_id)
+            connection.execute(sa.insert(instance).values(**instance_values(stored), series_id=key))
+            self._reopen(connection, study_id, state, stored)
+            return Registered.NEW if current is None else Registered.REPLACED
+
+    def _touch_study(self, connection: sa.Connection, stored: StoredInstance) -> tuple[int, str | None]:
+        """Make sure the study exists and lock its row; return its id and its state (None when it is new)."""
+        values = {**study_values(stored.header), "patient_code": patient_code(self.secret, stored.header)}
+        made = connection.execute(
+            insert(study)
+            .values(**values, last_received_at=stored.received)
+            .on_conflict_do_nothing(index_elements=[study.c.study_instance_uid])
+            .returning(study.c.id)
+        ).scalar_one_or_none()
+        if made is not None:
+            return made, None
+        uid = stored.header.study_instance_uid
+        row = connection.execute(
+            sa.select(study.c.id, study.c.state).where(study.c.study_instance_uid == uid).with_for_update()
+        ).one()
+        return row.id, row.state
+
+    def _series(self, connection: sa.Connection, header: InstanceHeader, study_id: int) -> int:
+        key = {"study_id": study_id, "series_instance_uid": header.series_instance_uid}
+        names = ("modality", "series_number", "series_description", "body_part_examined")
+        connection.execute(
+            insert(series).values(**key, **{n: getattr(header, n) for n in names}).on_conflict_do_nothing()
+        )
+        return connection.execute(
+            sa.select(series.c.id).where(*(series.c[name] == value for name, value in key.items()))
+        ).scalar_one()
+
+    def _reopen(self, connection: sa.Connection, study_id: int, state: str | None, stored: StoredInstance) -> None:
+        """The quiet timer starts anew; a settle job is made unless one is pending already."""
+        values = {"state": StudyState.RECEIVING, "reason": "", "last_received_at": stored.received}
+        connection.execute(sa.update(study).where(study.c.id == study_id).values(**values))
+        if state not in OPEN_STATES:
+            wait = self.quiet.of({stored.header.modality})
+            jobs.defer(self.job_app, connection, jobs.SETTLE, study=study_id, at=stored.received + wait)
+
+    def association_ended(self, study_instance_uids: Collection[str]) -> None:
+        """The sender is done for now: its studies wait for their quiet timer."""
+        receiving = study.c.state == StudyState.RECEIVING
+        with self.database.begin() as connection:
+            connection.execute(
+                sa.update(study)
+                .where(study.c.study_instance_uid.in_(study_instance_uids), receiving)
+                .values(state=StudyState.QUIET)
+            )
+
+    def refuse(self, reason: str, calling_ae_title: str, sop_class_uid: str) -> None:
+        """List an instance that was not accepted. The reason holds no identifier."""
+        values = {"reason": reason, "calling_ae_title": calling_ae_title, "sop_class_uid": sop_class_uid}
+        with self.database.begin() as connection:
+            connection.execute(sa.insert(refusal).values(**values))
+
+    def settle(self, study_id: int) -> None:
+        """Queue the study for indexing when its quiet time has passed, else wait on. Idempotent."""
+        with self.database.begin() as connection:
+            row = connection.execute(
+                sa.select(study.c.state, study.c.last_received_at).where(study.c.id == study_id).with_for_update()
+            ).one_or_none()
+            if row is None or row.state not in OPEN_STATES:
+                return
+            modalities = connection.execute(sa.select(series.c.modality).where(series.c.study_id == study_id)).scalars()
+            due = row.last_received_at + self.quiet.of(set(modalities))
+            if due > dt.datetime.now(dt.UTC):
+                jobs.defer(self.job_app, connection, jobs.SETTLE, study=study_id, at=due)
+                return
+            connection.execute(sa.update(study).where(study.c.id == study_id).values(state=StudyState.QUEUED))
+            jobs.defer(self.job_app, connection, jobs.INDEX, study=study_id)
+
+
+def study_values(header: InstanceHeader) -> Mapping[str, Any]:
+    """Columns of `study` that come from any one of its instances."""
+    names = [c.name for c in study.c if c.name in InstanceHeader.__dataclass_fields__ and c.name != "modality"]
+    return {name: getattr(header, name) for name in names}
+
+
+def instance_values(stored: StoredInstance) -> Mapping[str, Any]:
+    """Columns of `instance` that describe the object and its file."""
+    names = ("sop_instance_uid", "sop_class_uid", "transfer_syntax_uid", "instance_number", "rows", "columns")
+    return {
+        **{name: getattr(stored.header, name) for name in (*names, "number_of_frames")},
+        "path": stored.path,
+        "size_bytes": stored.size,
+        "sha256": stored.sha256,
+        "calling_ae_title": stored.calling_ae_title,
+        "received_at": stored.received,
+    }

@@ -1,0 +1,45 @@
+"""The job queue (procrastinate) in the same Postgres: a job and the rows it is about commit or vanish together.
+
+Only task names are known here; the worker verb registers what they do (radir_node.node.worker).
+"""
+
+import datetime as dt
+
+import procrastinate
+import sqlalchemy as sa
+
+SETTLE = "settle_study"
+INDEX = "index_study"
+PUSH = "push_similar_cases"
+SNAPSHOT = "build_snapshot"
+
+
+def job_app(url: str) -> procrastinate.App:
+    """Return an unopened procrastinate app on the catalogue's Postgres."""
+    connector = procrastinate.PsycopgConnector(conninfo=url, kwargs={"options": "-csearch_path=public,jobs"})
+    return procrastinate.App(connector=connector)
+
+
+def defer(
+    app: procrastinate.App, connection: sa.Connection, task: str, *, study: int, at: dt.datetime | None = None
+) -> None:
+    """Enqueue `task` for a study inside the caller's own transaction.
+
+    Jobs of one study run one at a time (lock); there is no queueing lock, because a retry under one can stick for ever
+    (procrastinate issue 1543), so every task first asks whether there is still work.
+    """
+    raw = connection.connection.driver_connection
+    app.configure_task(task, lock=f"study:{study}", schedule_at=at, connection=raw).defer(study=study)
+
+
+def queue_depth(connection: sa.Connection) -> tuple[int, int, float | None]:
+    """Return (jobs waiting or running, jobs given up, age in seconds of the oldest one that is due)."""
+    row = connection.execute(
+        sa.text(
+            "select count(*) filter (where status in ('todo', 'doing')), count(*) filter (where status = 'failed'),"
+            " extract(epoch from now() - min(coalesce(scheduled_at, now())) filter"
+            " (where status = 'todo' and coalesce(scheduled_at, now()) <= now()))"
+            " from jobs.procrastinate_jobs"
+        )
+    ).one()
+    return int(row[0]), int(row[1]), None if row[2] is None else float(row[2])

@@ -1,0 +1,213 @@
+"""The life of a study in the catalogue: taken up for indexing, finished with its vectors, listed for people."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from radir_node.catalog.database import Database
+from radir_node.catalog.tables import embedding, index_change, instance, measure, report, report_tag, series, study
+from radir_node.catalog.vectors import model_key
+from radir_node.domain.embedding import Encoded
+from radir_node.domain.indexing import Outcome, StudyWork
+from radir_node.domain.report import Tag
+from radir_node.domain.study import InstanceHeader, StudyState
+
+
+@dataclass(frozen=True)
+class Studies:
+    """Studies as the indexing job and the command line see them."""
+
+    database: Database
+
+    def start(self, study_id: int) -> StudyWork | None:
+        """Take up a queued study; None when there is nothing to do (it was reopened, or is done already)."""
+        with self.database.begin() as connection:
+            row = connection.execute(sa.select(study).where(study.c.id == study_id).with_for_update()).one_or_none()
+            if row is None or row.state not in (StudyState.QUEUED, StudyState.ENCODING):
+                return None
+            connection.execute(sa.update(study).where(study.c.id == study_id).values(state=StudyState.ENCODING))
+            found = _instances(connection, study_id, row)
+            return StudyWork(study_id, found, row.last_received_at)
+
+    def finish(self, work: StudyWork, outcome: Outcome) -> bool:
+        """Write everything about an indexed study at once; False (and nothing written) when it was reopened meanwhile."""
+        with self.database.begin() as connection:
+            row = connection.execute(
+                sa.select(study.c.state, study.c.last_received_at).where(study.c.id == work.study_id).with_for_update()
+            ).one()
+            if row.state != StudyState.ENCODING or row.last_received_at != work.mark:
+                return False
+            _write_reports(connection, work.study_id, outcome)
+            _write_vectors(connection, work.study_id, outcome)
+            _write_reasons(connection, work.study_id, outcome.not_indexable)
+            connection.execute(
+                sa.update(study)
+                .where(study.c.id == work.study_id)
+                .values(
+                    state=outcome.state,
+                    reason=outcome.reason,
+                    modality=outcome.modality or "",
+                    indexed_at=sa.func.now() if outcome.state is StudyState.INDEXED else None,
+                )
+            )
+            return True
+
+    def postpone(self, study_id: int, reason: str) -> None:
+        """Back to the queue: the job will be tried again."""
+        self._set(study_id, StudyState.QUEUED, reason)
+
+    def fail(self, study_id: int, reason: str) -> None:
+        """Given up; the admin page lists it with the reason."""
+        self._set(study_id, StudyState.FAILED, reason)
+
+    def _set(self, study_id: int, state: StudyState, reason: str) -> None:
+        with self.database.begin() as connection:
+            connection.execute(
+                sa.update(study)
+                .where(study.c.id == study_id, study.c.state == StudyState.ENCODING)
+                .values(state=state, reason=reason)
+            )
+
+    def list(self) -> Sequence[Mapping[str, Any]]:
+        """Return every study as `radir studies --json` prints it, newest first."""
+        count = sa.func.count(instance.c.id)
+        statement = (
+            sa.select(
+                study.c.study_instance_uid,
+                study.c.state,
+                study.c.reason,
+                sa.func.coalesce(
+                    sa.func.nullif(study.c.modality, ""), sa.func.string_agg(series.c.modality.distinct(), ",")
+                ).label("modality"),
+                count.label("instances"),
+            )
+            .select_from(study.join(series).join(instance, sa.and_(instance.c.series_id == series.c.id, instance.c.is_current)))
+            .group_by(study.c.id)
+            .order_by(study.c.first_received_at.desc())
+        )
+        with self.database.begin() as connection:
+            return [dict(row) for row in connection.execute(statement).mappings()]
+
+    def instances(self, study_instance_uid: str) -> Sequence[Mapping[str, Any]]:
+        """Return the current instances of a study with the reason why each is not indexed (empty: it is, or is a report)."""
+        statement = (
+            sa.select(instance.c.sop_instance_uid, instance.c.sop_class_uid, instance.c.path, instance.c.reason)
+            .join(series, series.c.id == instance.c.series_id)
+            .join(study, study.c.id == series.c.study_id)
+            .where(study.c.study_instance_uid == study_instance_uid, instance.c.is_current)
+            .order_by(instance.c.id)
+        )
+        with self.database.begin() as connection:
+            return [dict(row) for row in connection.execute(statement).mappings()]
+
+    def counts(self) -> Mapping[str, Any]:
+        """Return instances, studies by state, indexed studies by modality, and reports."""
+        with self.database.begin() as connection:
+            by_state = connection.execute(sa.select(study.c.state, sa.func.count()).group_by(study.c.state)).all()
+            indexed = connection.execute(
+                sa.select(study.c.modality, sa.func.count())
+                .where(study.c.state == StudyState.INDEXED)
+                .group_by(study.c.modality)
+            ).all()
+            current = sa.select(sa.func.count()).select_from(instance).where(instance.c.is_current)
+            return {
+                "instances": connection.execute(current).scalar_one(),
+                "studies": {state: n for state, n in by_state},
+                "indexed": {modality: n for modality, n in indexed},
+                "reports": connection.execute(sa.select(sa.func.count()).select_from(report)).scalar_one(),
+            }
+
+
+def _instances(connection: sa.Connection, study_id: int, study_row: sa.Row[Any]) -> tuple[tuple[str, InstanceHeader], ...]:
+    rows = connection.execute(
+        sa.select(instance, series)
+        .join(series, series.c.id == instance.c.series_id)
+        .where(series.c.study_id == study_id, instance.c.is_current)
+        .order_by(series.c.series_number, instance.c.instance_number, instance.c.id)
+    ).mappings()
+    shared = {name: getattr(study_row, name) for name in _header_names(study)}
+    return tuple((row["path"], InstanceHeader(**{**shared, **_header_part(row)})) for row in rows)
+
+
+def _header_names(table: sa.Table) -> set[str]:
+    names = {column.name for column in table.c} & set(InstanceHeader.__dataclass_fields__)
+    return names - {"modality"} if table is study else names - {"study_id"}
+
+
+def _header_part(row: sa.RowMapping) -> dict[str, Any]:
+    return {name: row[table.c[name]] for table in (series, instance) for name in _header_names(table)}
+
+
+def _write_reports(connection: sa.Connection, study_id: int, outcome: Outcome) -> None:
+    connection.execute(sa.delete(report).where(report.c.study_id == study_id))
+    for text, tags in outcome.reports:
+        report_id = connection.execute(
+            insert(report)
+            .values(
+                study_id=study_id,
+                sop_instance_uid=text.source_sop_instance_uid,
+                title=text.title,
+                text=text.text,
+                parser_version=outcome.parser_version,
+            )
+            .returning(report.c.id)
+        ).scalar_one()
+        rows = [{**_tag_values(tag), "report_id": report_id} for tag in tags]
+        if rows:
+            connection.execute(sa.insert(report_tag), rows)
+
+
+def _tag_values(tag: Tag) -> dict[str, Any]:
+    return {
+        "finding": tag.finding,
+        "anatomy": tag.anatomy,
+        "status": tag.status,
+        "span_start": tag.start,
+        "span_end": tag.end,
+        "sentence_start": tag.sentence_start,
+        "sentence_end": tag.sentence_end,
+        "rule": tag.rule,
+    }
+
+
+def _write_vectors(connection: sa.Connection, study_id: int, outcome: Outcome) -> None:
+    """Replace the study's vectors and tell the index; the same vectors again are the same rows."""
+    gone = connection.execute(sa.delete(embedding).where(embedding.c.study_id == study_id).returning(embedding.c.id))
+    changes = [{"op": "delete", "embedding_id": key} for key in gone.scalars()]
+    connection.execute(sa.delete(measure).where(measure.c.study_id == study_id))
+    if outcome.model is not None:
+        version = model_key(connection, outcome.model)
+        changes += [{"op": "upsert", "embedding_id": key} for key in _insert(connection, study_id, version, outcome.encoded)]
+    if changes:
+        connection.execute(sa.insert(index_change), changes)
+
+
+def _insert(connection: sa.Connection, study_id: int, version: int, encoded: Iterable[Encoded]) -> list[int]:
+    rows, measures = [], []
+    for item in encoded:
+        key = {"study_id": study_id, "unit_uid": item.unit_uid}
+        rows += [{**key, "model_version_id": version, "anatomy": a, "vec": v} for a, v in item.vectors.items()]
+        measures += [{**key, "name": name, "value": value} for name, value in item.features.items()]
+    if measures:
+        connection.execute(sa.insert(measure), measures)
+    if not rows:
+        return []
+    return list(connection.execute(sa.insert(embedding).returning(embedding.c.id), rows).scalars())
+
+
+def _write_reasons(connection: sa.Connection, study_id: int, reasons: Mapping[str, str]) -> None:
+    of_study = sa.select(series.c.id).where(series.c.study_id == study_id).scalar_subquery()
+    connection.execute(sa.update(instance).where(instance.c.series_id.in_(of_study)).values(reason=""))
+    by_reason: dict[str, list[str]] = {}
+    for uid, reason in reasons.items():
+        by_reason.setdefault(reason, []).append(uid)
+    for reason, uids in by_reason.items():
+        connection.execute(
+            sa.update(instance)
+            .where(instance.c.series_id.in_(of_study), instance.c.sop_instance_uid.in_(uids))
+            .values(reason=reason)
+        )
+

@@ -1,0 +1,254 @@
+"""The tables as SQLAlchemy sees them; sql/migrations creates them, tests/catalog proves the two equal."""
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.types import TypeDecorator, UserDefinedType
+
+NAMING = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+}
+metadata = sa.MetaData(naming_convention=NAMING)
+
+
+class Xid8(UserDefinedType[int]):
+    """Postgres' 64-bit transaction id; compared in SQL, carried as text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "xid8"
+
+
+class Float16Vector(TypeDecorator[NDArray[np.float16]]):
+    """Float16 [512] as 1024 little-endian bytes (spec search 10)."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: NDArray[np.float16] | None, dialect: sa.Dialect) -> bytes | None:
+        return None if value is None else value.astype("<f2").tobytes()
+
+    def process_result_value(self, value: bytes | None, dialect: sa.Dialect) -> NDArray[np.float16] | None:
+        return None if value is None else np.frombuffer(value, "<f2")
+
+
+def _id(kind: type[sa.types.TypeEngine[int]] = sa.BigInteger) -> sa.Column[int]:
+    return sa.Column("id", kind, sa.Identity(always=True), primary_key=True)
+
+
+def _text(name: str, **options: object) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False, server_default="", **options)  # type: ignore[arg-type]
+
+
+def _now(name: str) -> sa.Column[object]:
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now())
+
+
+def _required(name: str, kind: object = sa.Text, *rest: object) -> sa.Column[object]:
+    return sa.Column(name, kind, *rest, nullable=False)  # type: ignore[arg-type]
+
+
+def _study_key(index: bool = True) -> sa.Column[object]:
+    reference = sa.ForeignKey("study.id", ondelete="CASCADE")
+    return sa.Column("study_id", sa.BigInteger, reference, nullable=False, index=index)
+
+
+study = sa.Table(
+    "study",
+    metadata,
+    _id(),
+    sa.Column("study_instance_uid", sa.Text, nullable=False, unique=True),
+    sa.Column("state", sa.Text, nullable=False, server_default="receiving", index=True),
+    _text("reason"),
+    _text("modality"),
+    _required("patient_code", sa.BigInteger),
+    _text("patient_id", index=True),
+    _text("issuer_of_patient_id"),
+    _text("patient_name"),
+    sa.Column("patient_birth_date", sa.Date),
+    _text("patient_sex"),
+    sa.Column("patient_age_years", sa.Double),
+    _text("study_id"),
+    sa.Column("study_date", sa.Date, index=True),
+    _text("study_time"),
+    _text("accession_number", index=True),
+    _text("study_description"),
+    _text("referring_physician_name"),
+    _now("first_received_at"),
+    _now("last_received_at"),
+    sa.Column("indexed_at", sa.DateTime(timezone=True)),
+)
+
+series = sa.Table(
+    "series",
+    metadata,
+    _id(),
+    _study_key(index=False),
+    sa.Column("series_instance_uid", sa.Text, nullable=False, index=True),
+    _text("modality"),
+    sa.Column("series_number", sa.Integer),
+    _text("series_description"),
+    _text("body_part_examined"),
+    sa.UniqueConstraint("study_id", "series_instance_uid"),
+)
+
+instance = sa.Table(
+    "instance",
+    metadata,
+    _id(),
+    _required("series_id", sa.BigInteger, sa.ForeignKey("series.id", ondelete="CASCADE")),
+    _required("sop_instance_uid"),
+    _required("sop_class_uid"),
+    _required("transfer_syntax_uid"),
+    sa.Column("instance_number", sa.Integer),
+    sa.Column("rows", sa.Integer),
+    sa.Column("columns", sa.Integer),
+    sa.Column("number_of_frames", sa.Integer),
+    _required("path"),
+    _required("size_bytes", sa.BigInteger),
+    _required("sha256"),
+    _text("calling_ae_title"),
+    _now("received_at"),
+    sa.Column("is_current", sa.Boolean, nullable=False, server_default=sa.true()),
+    _text("reason"),
+    sa.Index("ix_instance_series_id", "series_id"),
+)
+sa.Index("uq_instance_current", instance.c.sop_instance_uid, unique=True, postgresql_where=instance.c.is_current)
+
+refusal = sa.Table(
+    "refusal", metadata, _id(), _now("at"), _text("calling_ae_title"), _text("sop_class_uid"), _required("reason")
+)
+
+report = sa.Table(
+    "report",
+    metadata,
+    _id(),
+    _study_key(),
+    sa.Column("sop_instance_uid", sa.Text, nullable=False, unique=True),
+    _text("title"),
+    _required("text"),
+    _required("parser_version"),
+    _now("parsed_at"),
+)
+
+report_tag = sa.Table(
+    "report_tag",
+    metadata,
+    _id(),
+    sa.Column("report_id", sa.BigInteger, sa.ForeignKey("report.id", ondelete="CASCADE"), nullable=False, index=True),
+    _required("finding"),
+    _required("anatomy"),
+    _required("status"),
+    _required("span_start", sa.Integer),
+    _required("span_end", sa.Integer),
+    _required("sentence_start", sa.Integer),
+    _required("sentence_end", sa.Integer),
+    _required("rule"),
+)
+
+model_version = sa.Table(
+    "model_version",
+    metadata,
+    _id(sa.Integer),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    _required("modality"),
+    _required("sha256"),
+    _required("preprocessing"),
+    _text("licence"),
+)
+
+embedding = sa.Table(
+    "embedding",
+    metadata,
+    _id(),
+    _required("model_version_id", sa.Integer, sa.ForeignKey("model_version.id")),
+    _study_key(),
+    _required("unit_uid"),
+    _required("anatomy"),
+    _required("vec", Float16Vector),
+    sa.UniqueConstraint("model_version_id", "unit_uid", "anatomy"),
+)
+
+measure = sa.Table(
+    "measure",
+    metadata,
+    sa.Column("study_id", sa.BigInteger, sa.ForeignKey("study.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("unit_uid", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    _required("value", sa.Double),
+)
+
+index_change = sa.Table(
+    "index_change",
+    metadata,
+    sa.Column("seq", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("tx", Xid8, nullable=False, server_default=sa.text("pg_current_xact_id()"), index=True),
+    _required("op"),
+    _required("embedding_id", sa.BigInteger),
+)
+
+index_snapshot = sa.Table(
+    "index_snapshot",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _required("state"),
+    _required("watermark", Xid8),
+    _required("row_count", sa.BigInteger),
+    _required("manifest_sha256"),
+    _now("built_at"),
+    sa.Column("verified_at", sa.DateTime(timezone=True)),
+    sa.Column("probe_recall", sa.Double),
+)
+sa.Index(
+    "uq_index_snapshot_active",
+    index_snapshot.c.state,
+    unique=True,
+    postgresql_where=index_snapshot.c.state == sa.literal_column("'active'"),
+)
+
+issued_sr = sa.Table(
+    "issued_sr",
+    metadata,
+    sa.Column("sop_instance_uid", sa.Text, primary_key=True),
+    _required("series_instance_uid"),
+    _study_key(),
+    _required("path"),
+    _now("issued_at"),
+)
+
+delivery = sa.Table(
+    "delivery",
+    metadata,
+    _id(),
+    _study_key(index=False),
+    _required("sop_instance_uid"),
+    _required("peer"),
+    _now("delivered_at"),
+    sa.UniqueConstraint("sop_instance_uid", "peer"),
+)
+
+account = sa.Table(
+    "account",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    _required("password_hash"),
+    _required("role"),
+)
+
+disclosure = sa.Table(
+    "disclosure",
+    metadata,
+    _id(),
+    _now("at"),
+    _required("actor"),
+    _required("query_study_id", sa.BigInteger),
+    _required("disclosed_study_id", sa.BigInteger),
+)
+
+node_secret = sa.Table(
+    "node_secret", metadata, sa.Column("name", sa.Text, primary_key=True), _required("value", sa.LargeBinary)
+)

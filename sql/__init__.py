@@ -1,0 +1,1 @@
+"""The Alembic environment and migrations of the catalogue; read by radir_node.catalog.migrate."""
