@@ -1,0 +1,147 @@
+"""What the DICOM server asks of the node: the catalogue and the search, as Protocols of values.
+
+Implemented by radir_node.catalog and radir_node.results; called by receive.py, query.py and retrieve.py. Every
+method may raise radir_node.errors.TransientError (the database is down): the peer then gets 0xA700 or 0xA701.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from dicom_services.scp.matching import Matcher
+from radir_node.domain.study import InstanceHeader
+
+
+class Level(StrEnum):
+    """Query/Retrieve Level (0008,0052)."""
+
+    PATIENT = "PATIENT"
+    STUDY = "STUDY"
+    SERIES = "SERIES"
+    IMAGE = "IMAGE"
+
+
+class Registered(StrEnum):
+    """What the catalogue made of one stored instance."""
+
+    NEW = "new"
+    SAME = "same"
+    """The very same bytes were registered before; nothing changed."""
+    REPLACED = "replaced"
+    """Same SOP Instance UID, other content: this file is current now, the older one stays on disk."""
+    KEPT = "kept"
+    """Same SOP Instance UID, other content, and the policy keeps the first: the caller removes this file."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """One instance that is durable on disk and waits for its row and job."""
+
+    header: InstanceHeader
+    path: str
+    """POSIX path below the storage root, e.g. "instances/3f/3f0c....dcm"."""
+    size: int
+    """Bytes of the whole file."""
+    sha256: str
+    """Hex digest of the whole file, file meta information included; also its name."""
+    calling_ae_title: str
+    received: dt.datetime
+    """Aware, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One instance on disk, as a retrieve needs it."""
+
+    path: Path
+    """Absolute path of the DICOM file."""
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindRequest:
+    """One C-FIND: every match is required, every returned keyword is wanted (PS3.4 C.4.1)."""
+
+    level: Level
+    match: Mapping[str, Matcher]
+    """DICOM keyword -> matcher; never holds universal matching (an empty key)."""
+    returned: tuple[str, ...]
+    """DICOM keywords to answer with; always of the level or above it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveRequest:
+    """The unique keys of one C-MOVE or C-GET; an empty tuple = not restricted at that level."""
+
+    level: Level
+    patient_id: str = ""
+    study_instance_uids: tuple[str, ...] = ()
+    series_instance_uids: tuple[str, ...] = ()
+    sop_instance_uids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualSeries:
+    """The series of similar cases that the node shows inside an indexed study; its object is made on retrieve."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_number: int
+    series_description: str = "RadIR similar cases"
+    modality: str = "SR"
+
+
+class ArchivePort(Protocol):
+    """Where received instances are made known."""
+
+    def register(self, stored: StoredInstance) -> Registered:
+        """Commit row and job in one transaction; the peer is answered 0x0000 only after this returns.
+
+        Raises TransientError when nothing was committed: the peer is asked to send again, the file stays.
+        """
+        ...
+
+    def refuse(self, reason: str, calling_ae_title: str, sop_class_uid: str) -> None:
+        """List an object or presentation context that was not accepted; reason holds no identifier."""
+        ...
+
+
+class QueryPort(Protocol):
+    """What the node holds."""
+
+    def find(self, request: FindRequest) -> Iterator[Mapping[str, object]]:
+        """Yield one mapping keyword -> value per entity of the level, in any order.
+
+        A value is text, a number, a date, a list of texts (ModalitiesInStudy) or None; a keyword that the
+        catalogue does not hold is left out. The server applies every matcher again, so an implementation may
+        narrow by some of them only; it must apply the UIDs and Patient ID to stay fast.
+        """
+        ...
+
+    def instances(self, request: RetrieveRequest) -> list[StoredObject]:
+        """Return the current instances under the unique keys, ordered by series and instance number."""
+        ...
+
+
+class SimilarCasesPort(Protocol):
+    """The similar-case answer as a series inside the study it is about."""
+
+    def series_of(self, study_instance_uid: str) -> VirtualSeries | None:
+        """Return the series that render() would make now, without computing it; None if the study is not indexed."""
+        ...
+
+    def render(self, study_instance_uid: str) -> Path:
+        """Compute (or find again) the Structured Report and return its file.
+
+        The same SOP Instance UID always yields the same bytes. Raises UserError when the study is not indexed.
+        """
+        ...
