@@ -19,7 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dicom_services.objects.header import read_header
+from dicom_services.objects.attributes import text
+from dicom_services.objects.header import HEADER_KEYWORDS, header_of
+from dicom_services.objects.part10 import open_dataset
 from dicom_services.scp.ports import ArchivePort, Registered, StoredInstance
 from radir_node.domain.study import InstanceHeader
 from radir_node.errors import NotIndexable, StorageFull, TransientError
@@ -181,23 +183,27 @@ def _to_disk(
         part.write(file_meta(incoming))
         for chunk in chunks:
             part.write(chunk)
-        try:
-            header = read_header(part.path)
-        except NotIndexable as error:
-            raise Refused(StoreStatus.CANNOT_UNDERSTAND, f"dataset cannot be read: {error}") from error
-        _check(incoming, header)
+        header = _announced_header(incoming, part.path)
         return header, part.publish()
 
 
-def _check(incoming: Incoming, header: InstanceHeader) -> None:
+def _announced_header(incoming: Incoming, path: Path) -> InstanceHeader:
     """Raises Refused unless the dataset is the one that the command announced and has a place in a study."""
-    if header.sop_class_uid != incoming.sop_class_uid:
-        raise Refused(StoreStatus.DATASET_MISMATCH, "SOP Class UID of command and dataset differ")
-    if header.sop_instance_uid != incoming.sop_instance_uid:
-        raise Refused(StoreStatus.DATASET_MISMATCH, "SOP Instance UID of command and dataset differ")
-    for name, uid in (("Study", header.study_instance_uid), ("Series", header.series_instance_uid)):
-        if not valid_uid(uid):
-            raise Refused(StoreStatus.DATASET_MISMATCH, f"{name} Instance UID is {'not valid' if uid else 'missing'}")
+    try:
+        dataset = open_dataset(path, pixels=False, keywords=HEADER_KEYWORDS)
+    except NotIndexable as error:
+        raise Refused(StoreStatus.CANNOT_UNDERSTAND, str(error)) from error
+    try:
+        header = header_of(dataset)
+    except NotIndexable as error:
+        raise Refused(StoreStatus.DATASET_MISMATCH, str(error)) from error
+    for keyword, announced in (
+        ("SOPClassUID", incoming.sop_class_uid),
+        ("SOPInstanceUID", incoming.sop_instance_uid),
+    ):
+        if text(dataset, keyword) != announced:
+            raise Refused(StoreStatus.DATASET_MISMATCH, f"{keyword} of command and dataset differ")
+    return header
 
 
 def _stored(header: InstanceHeader, written: Written, calling_ae_title: str) -> StoredInstance:

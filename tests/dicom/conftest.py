@@ -1,0 +1,276 @@
+"""A DICOM server over an archive in memory, real DICOM objects, and the independent tools that talk to it."""
+
+import datetime as dt
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from dicom_services.scp.ports import (
+    FindRequest,
+    Level,
+    Registered,
+    RetrieveRequest,
+    StoredInstance,
+    StoredObject,
+    VirtualSeries,
+)
+from dicom_services.scp.server import DicomServer, Ports, start_server
+from radir_node.domain.study import InstanceHeader
+from radir_node.errors import DatabaseDown, UnknownStudy
+from radir_node.settings import Dicom, Peer
+
+
+@dataclass
+class MemoryArchive:
+    """The server's three ports over a dict: what the catalogue does in Postgres, without its queue."""
+
+    root: Path
+    policy: Registered = Registered.REPLACED
+    down: bool = False
+    stored: dict[str, StoredInstance] = field(default_factory=dict)
+    registered: list[Registered] = field(default_factory=list)
+    refused: list[tuple[str, str, str]] = field(default_factory=list)
+    reports: dict[str, tuple[VirtualSeries, Path]] = field(default_factory=dict)
+    """Study Instance UID -> its virtual series and the file that render() returns."""
+    rendered: Counter[str] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def register(self, stored: StoredInstance) -> Registered:
+        self._check()
+        with self.lock:
+            before = self.stored.get(stored.header.sop_instance_uid)
+            outcome = self._outcome(before, stored)
+            if outcome in (Registered.NEW, Registered.REPLACED):
+                self.stored[stored.header.sop_instance_uid] = stored
+            self.registered.append(outcome)
+            return outcome
+
+    def refuse(self, reason: str, calling_ae_title: str, sop_class_uid: str) -> None:
+        self._check()
+        self.refused.append((reason, calling_ae_title, sop_class_uid))
+
+    def find(self, request: FindRequest) -> Iterator[Mapping[str, object]]:
+        self._check()
+        rows: dict[str, Mapping[str, object]] = {}
+        for stored in self.stored.values():
+            unique, row = self._row(request.level, stored.header)
+            rows.setdefault(unique, row)
+        yield from rows.values()
+
+    def instances(self, request: RetrieveRequest) -> list[StoredObject]:
+        self._check()
+        return [
+            self._object(s)
+            for s in self.stored.values()
+            if (not request.patient_id or s.header.patient_id == request.patient_id)
+            and (not request.study_instance_uids or s.header.study_instance_uid in request.study_instance_uids)
+            and (not request.series_instance_uids or s.header.series_instance_uid in request.series_instance_uids)
+            and (not request.sop_instance_uids or s.header.sop_instance_uid in request.sop_instance_uids)
+        ]
+
+    def series_of(self, study_instance_uid: str) -> VirtualSeries | None:
+        self._check()
+        return self.reports[study_instance_uid][0] if study_instance_uid in self.reports else None
+
+    def render(self, study_instance_uid: str) -> Path:
+        if study_instance_uid not in self.reports:
+            raise UnknownStudy("the study is not indexed")
+        self.rendered[study_instance_uid] += 1
+        return self.reports[study_instance_uid][1]
+
+    def _check(self) -> None:
+        if self.down:
+            raise DatabaseDown("no connection")
+
+    def _outcome(self, before: StoredInstance | None, stored: StoredInstance) -> Registered:
+        if before is None:
+            return Registered.NEW
+        return Registered.SAME if before.sha256 == stored.sha256 else self.policy
+
+    def _row(self, level: Level, header: InstanceHeader) -> tuple[str, Mapping[str, object]]:
+        peers = [s.header for s in self.stored.values()]
+        study = [h for h in peers if h.study_instance_uid == header.study_instance_uid]
+        patient: dict[str, object] = {
+            "PatientID": header.patient_id,
+            "PatientName": header.patient_name,
+            "PatientSex": header.patient_sex,
+            "PatientBirthDate": header.patient_birth_date,
+        }
+        if level is Level.PATIENT:
+            return header.patient_id, patient
+        of_study = patient | {
+            "StudyInstanceUID": header.study_instance_uid,
+            "StudyDate": header.study_date,
+            "AccessionNumber": header.accession_number,
+            "StudyDescription": header.study_description,
+            "ModalitiesInStudy": sorted({h.modality for h in study}),
+            "NumberOfStudyRelatedSeries": len({h.series_instance_uid for h in study}),
+            "NumberOfStudyRelatedInstances": len(study),
+        }
+        if level is Level.STUDY:
+            return header.study_instance_uid, of_study
+        of_series = of_study | {
+            "SeriesInstanceUID": header.series_instance_uid,
+            "Modality": header.modality,
+            "SeriesDescription": header.series_description,
+            "SeriesNumber": header.series_number,
+        }
+        if level is Level.SERIES:
+            return header.series_instance_uid, of_series
+        of_image = {
+            "SOPInstanceUID": header.sop_instance_uid,
+            "SOPClassUID": header.sop_class_uid,
+            "InstanceNumber": header.instance_number,
+        }
+        return header.sop_instance_uid, of_series | of_image
+
+    def _object(self, stored: StoredInstance) -> StoredObject:
+        h = stored.header
+        return StoredObject(
+            self.root / stored.path,
+            h.sop_class_uid,
+            h.sop_instance_uid,
+            h.transfer_syntax_uid,
+            h.study_instance_uid,
+            h.series_instance_uid,
+        )
+
+
+@dataclass
+class Node:
+    """One running server and what it stores into."""
+
+    server: DicomServer
+    archive: MemoryArchive
+    root: Path
+
+    @property
+    def peer(self) -> Peer:
+        host, port = self.server.address
+        return Peer(ae_title="RADIR", host=host, port=port)
+
+
+@pytest.fixture
+def start_node(tmp_path: Path) -> Iterator[Callable[..., Node]]:
+    """Start nodes with settings of the dicom section; all are stopped at the end."""
+    nodes: list[Node] = []
+
+    def start(min_free_mb: int = 0, require_called_ae_title: bool = False, **settings: object) -> Node:
+        root = tmp_path / f"node{len(nodes)}"
+        archive = MemoryArchive(root)
+        config = Dicom.model_validate({"port": 0, "network_timeout_seconds": 20} | settings)
+        server = start_server(
+            config,
+            root,
+            Ports(archive, archive, archive),
+            min_free_mb=min_free_mb,
+            require_called_ae_title=require_called_ae_title,
+        )
+        nodes.append(Node(server, archive, root))
+        return nodes[-1]
+
+    yield start
+    for node in nodes:
+        node.server.stop()
+
+
+@pytest.fixture
+def node(start_node: Callable[..., Node]) -> Node:
+    return start_node()
+
+
+def new_dataset(**attributes: object) -> Dataset:
+    """A small CT slice that decodes; attributes override by keyword."""
+    ds = Dataset()
+    ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, generate_uid()
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = generate_uid(), generate_uid()
+    ds.PatientID, ds.PatientName, ds.PatientSex = "PID-1", "Doe^Jane", "F"
+    ds.PatientBirthDate, ds.StudyDate, ds.StudyTime = "19600102", "20240305", "101500"
+    ds.StudyID, ds.AccessionNumber, ds.ReferringPhysicianName = "1", "ACC-1", ""
+    ds.StudyDescription, ds.SeriesDescription, ds.Modality = "CT chest", "Axial 1.0", "CT"
+    ds.SeriesNumber, ds.InstanceNumber = 2, 1
+    ds.Rows = ds.Columns = 32
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+    ds.PixelData = np.arange(32 * 32, dtype="<u2").tobytes()
+    for keyword, value in attributes.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+@pytest.fixture
+def make_file(tmp_path: Path) -> Callable[..., Path]:
+    """Write a DICOM file: make_file(dataset=None, transfer_syntax=..., **attributes) -> path."""
+    folder = tmp_path / "made"
+    folder.mkdir()
+
+    def make(
+        dataset: Dataset | None = None, transfer_syntax: str = ExplicitVRLittleEndian, **attributes: object
+    ) -> Path:
+        ds = dataset if dataset is not None else new_dataset(**attributes)
+        ds.file_meta = FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = transfer_syntax
+        path = folder / f"{len(list(folder.iterdir()))}.dcm"
+        ds.save_as(path, enforce_file_format=True)
+        return path
+
+    return make
+
+
+@dataclass
+class Finished:
+    """What a tool said."""
+
+    code: int
+    text: str
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[..., Finished]:
+    """Run a DCMTK or dicom3tools program: tool("storescu", "-v", ...). Skips where it is not installed."""
+    own = Path(sys.prefix) / "bin"
+    # pynetdicom installs programs of the same names beside our interpreter; the independent ones are wanted.
+    path = os.pathsep.join(p for p in os.environ.get("PATH", os.defpath).split(os.pathsep) if Path(p) != own)
+
+    def run(name: str, *arguments: object, timeout: float = 60) -> Finished:
+        found = shutil.which(name, path=path)
+        if found is None:
+            pytest.skip(f"{name} is not installed (Debian packages dcmtk, dicom3tools)")
+        done = subprocess.run(
+            [found, *map(str, arguments)],
+            capture_output=True,
+            timeout=timeout,
+            env={**os.environ, "TCP_NODELAY": "1"},
+            check=False,
+        )
+        return Finished(done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace"))
+
+    return run
+
+
+@pytest.fixture
+def dataset_bytes() -> Callable[[Path], bytes]:
+    """The bytes of a file after its file meta information."""
+
+    def read(path: Path) -> bytes:
+        data = path.read_bytes()
+        length = int.from_bytes(data[140:144], "little")
+        return data[144 + length :]
+
+    return read
+
+
+@pytest.fixture
+def now() -> dt.datetime:
+    return dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)

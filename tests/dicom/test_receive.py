@@ -1,0 +1,263 @@
+"""C-STORE: what is acknowledged is durable, byte for byte, and known to the archive."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+    generate_uid,
+)
+
+from dicom_services.scp.ports import Registered
+from dicom_services.scp.receive import Incoming, InstanceWriter, StoreStatus, receive
+from dicom_services.scu.echo import echo
+from dicom_services.scu.send import UNREADABLE, send_files
+from radir_node.errors import PeerUnavailable
+from radir_node.settings import Peer
+
+SYNTAXES = [
+    ("-xe", ExplicitVRLittleEndian),
+    ("-xi", ImplicitVRLittleEndian),
+    ("-xb", ExplicitVRBigEndian),
+    ("-xd", DeflatedExplicitVRLittleEndian),
+    ("-xr", RLELossless),
+]
+
+
+def incoming(path: Path, **changes: str) -> Incoming:
+    meta = dcmread(path).file_meta
+    values = {
+        "sop_class_uid": str(meta.MediaStorageSOPClassUID),
+        "sop_instance_uid": str(meta.MediaStorageSOPInstanceUID),
+        "transfer_syntax_uid": str(meta.TransferSyntaxUID),
+        "calling_ae_title": "TEST",
+    }
+    return Incoming(**(values | changes))
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> InstanceWriter:
+    made = InstanceWriter(tmp_path / "root", 0)
+    made.prepare()
+    return made
+
+
+def test_echo(node, tool):
+    """DCMTK's echoscu and our own SCU both verify the node."""
+    done = tool("echoscu", "-v", "-aec", "RADIR", node.peer.host, node.peer.port)
+    echo(node.peer, "TEST")
+
+    assert (0, True) == (done.code, "Success" in done.text)
+
+
+@pytest.mark.parametrize(("option", "syntax"), SYNTAXES, ids=[o for o, _ in SYNTAXES])
+def test_storescu_bytes(node, tool, make_file, dataset_bytes, option, syntax):
+    """What storescu sends is on disk byte for byte, in the transfer syntax that it was sent in."""
+    ds = dcmread(make_file(StudyDescription="Thörax"))
+    ds.SpecificCharacterSet = "ISO_IR 100"
+    if syntax == RLELossless:
+        ds.compress(RLELossless, generate_instance_uid=False)
+    if syntax == ExplicitVRBigEndian:
+        ds.PixelData = bytes(b for pair in zip(ds.PixelData[1::2], ds.PixelData[::2], strict=True) for b in pair)
+        ds.set_original_encoding(False, False)
+    path = make_file(ds, syntax)
+
+    done = tool("storescu", "-R", option, "-aec", "RADIR", node.peer.host, node.peer.port, path)
+
+    assert 0 == done.code, done.text
+    (stored,) = node.archive.stored.values()
+    on_disk = node.root / stored.path
+    assert dataset_bytes(path) == dataset_bytes(on_disk)
+    assert syntax == stored.header.transfer_syntax_uid
+    assert hashlib.sha256(on_disk.read_bytes()).hexdigest() == stored.sha256 == on_disk.stem
+    assert on_disk.stat().st_size == stored.size
+    assert "Thörax" == stored.header.study_description
+    assert [] == list((node.root / "incoming").iterdir())
+
+
+def test_every_transfer_syntax_of_real_files(node, shared_data, dataset_bytes):
+    """Every real chest file is stored byte for byte in its own transfer syntax."""
+    paths = sorted((shared_data / "dicom_chest_misc").glob("*.dcm"))
+
+    result = send_files(node.peer, paths, "TEST")
+
+    taken = [path for path, (_, status) in zip(paths, result.outcomes, strict=True) if status == 0]
+    assert len(taken) >= len(paths) - 3
+    for path, (uid, status) in zip(paths, result.outcomes, strict=True):
+        if status == 0:
+            copies = [p for p in (node.root / "instances").rglob("*.dcm") if dataset_bytes(p) == dataset_bytes(path)]
+            assert copies, path.name
+            assert uid in node.archive.stored
+        else:
+            assert status in (UNREADABLE, 0xA900, 0xC000), path.name
+
+
+def test_resend_is_success_without_second_copy(node, make_file):
+    """The same instance again is acknowledged, and one file stays."""
+    path = make_file()
+
+    first, second = (send_files(node.peer, [path], "TEST") for _ in range(2))
+
+    assert first == second
+    assert 1 == first.sent
+    assert [Registered.NEW, Registered.SAME] == node.archive.registered
+    assert 1 == len(list((node.root / "instances").rglob("*.dcm")))
+
+
+@pytest.mark.parametrize(("policy", "files"), [(Registered.REPLACED, 2), (Registered.KEPT, 1)])
+def test_same_uid_with_other_content(node, make_file, policy, files):
+    """Other content under a known UID follows the archive's policy; the file it does not want is removed."""
+    node.archive.policy = policy
+    uid = generate_uid()
+    paths = [make_file(SOPInstanceUID=uid, SeriesDescription=text) for text in ("one", "two")]
+
+    result = send_files(node.peer, paths, "TEST")
+
+    assert 2 == result.sent
+    assert policy == node.archive.registered[-1]
+    assert files == len(list((node.root / "instances").rglob("*.dcm")))
+    assert (node.root / node.archive.stored[uid].path).exists()
+
+
+def test_database_down(node, make_file):
+    """While the catalogue is down nothing is acknowledged; the same object is taken when it is back."""
+    path = make_file()
+    node.archive.down = True
+
+    refused = send_files(node.peer, [path], "TEST")
+    node.archive.down = False
+    accepted = send_files(node.peer, [path], "TEST")
+
+    assert [0xA700] == [status for _, status in refused.outcomes]
+    assert 1 == accepted.sent
+    assert [Registered.NEW] == node.archive.registered
+
+
+def test_disk_low(start_node, make_file):
+    """Below the free space limit the answer is 0xA700, and no file is left behind."""
+    node = start_node(min_free_mb=2**40)
+
+    result = send_files(node.peer, [make_file()], "TEST")
+
+    assert [0xA700] == [status for _, status in result.outcomes]
+    assert [] == [p for p in node.root.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "status"),
+    [
+        ("StudyInstanceUID", "", StoreStatus.DATASET_MISMATCH),
+        ("SeriesInstanceUID", "../../etc/passwd", StoreStatus.DATASET_MISMATCH),
+        ("SOPInstanceUID", "1.2.3", StoreStatus.DATASET_MISMATCH),
+        ("SOPClassUID", "1.2.840.10008.5.1.4.1.1.4", StoreStatus.DATASET_MISMATCH),
+    ],
+)
+def test_dataset_that_does_not_match(node, make_file, dataset_bytes, attribute, value, status, writer):
+    """A dataset other than announced, or without its place in a study, is refused, listed and not kept."""
+    good = make_file()
+    ds = dcmread(good)
+    setattr(ds, attribute, value)
+    ds.save_as(bad := good.with_suffix(".bad"))
+
+    answer = receive(incoming(good), [dataset_bytes(bad)], writer, node.archive)
+
+    assert status == answer
+    ((reason, calling, sop_class),) = node.archive.refused
+    assert attribute in reason
+    assert ("TEST", str(ds.file_meta.MediaStorageSOPClassUID)) == (calling, sop_class)
+    assert [] == [p for p in writer.root.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize("uid", ["../x", "1.2.3/4", "1", "", "1." + "2" * 64, "1.2\n3"])
+def test_command_uid_never_becomes_a_path(node, make_file, dataset_bytes, writer, uid):
+    """A UID that is none is refused before a file is opened."""
+    path = make_file()
+
+    answer = receive(incoming(path, sop_instance_uid=uid), [dataset_bytes(path)], writer, node.archive)
+
+    assert StoreStatus.CANNOT_UNDERSTAND == answer
+    assert [] == [p for p in writer.root.rglob("*") if p.is_file()]
+
+
+def test_garbage_is_not_understood(node, make_file, writer):
+    """Bytes that are no dataset in the announced encoding are answered 0xC000."""
+    announced = incoming(make_file(), transfer_syntax_uid=DeflatedExplicitVRLittleEndian)
+
+    answer = receive(announced, [b"\xff\xfe\xfd\xfc" * 50], writer, node.archive)
+
+    assert StoreStatus.CANNOT_UNDERSTAND == answer
+    assert 1 == len(node.archive.refused)
+
+
+def test_interrupted_receive_is_swept(writer):
+    """A part file of a killed process is gone after the next start, finished files stay."""
+    left = writer.root / "incoming" / "abc.part"
+    left.write_bytes(b"half")
+    kept = writer.root / "instances" / "00" / "kept.dcm"
+    kept.write_bytes(b"whole")
+
+    writer.prepare()
+
+    assert (False, True) == (left.exists(), kept.exists())
+
+
+def test_unsupported_class_is_listed_once(node, make_file):
+    """A SOP class that the node does not take is listed with the sender, once, although it is offered each time."""
+    private = "1.3.46.670589.11.0.0.12.1"
+    path = make_file(SOPClassUID=private)
+
+    for _ in range(2):
+        with pytest.raises(PeerUnavailable, match="none of the presentation contexts"):
+            send_files(node.peer, [path], "TEST")
+
+    assert [("SOP class offered in an association is not supported", "TEST", private)] == node.archive.refused
+
+
+def test_wrong_called_ae_title(start_node, tool):
+    """Where the node insists on its AE title, a caller that names another is rejected."""
+    node = start_node(require_called_ae_title=True)
+
+    done = tool("echoscu", "-v", "-aec", "OTHER", node.peer.host, node.peer.port)
+
+    assert 0 != done.code
+    assert "Called AE Title Not Recognized" in done.text
+
+
+def test_termscu_is_refused(node, tool):
+    """The private shutdown request of DCMTK does not end the node."""
+    done = tool("termscu", "-v", node.peer.host, node.peer.port)
+    echo(node.peer, "TEST")
+
+    assert 0 != done.code
+
+
+def test_peer_that_is_not_there():
+    """Sending to a closed port is one clear error."""
+    peer = Peer(ae_title="GONE", host="127.0.0.1", port=1)
+
+    with pytest.raises(PeerUnavailable, match=r"^GONE at 127\.0\.0\.1:1 does not answer$"):
+        echo(peer, "TEST")
+
+
+def test_no_identifier_is_logged(node, tool, make_file, capfd, caplog):
+    """A canary patient leaves no trace in any log, whether the object is taken or refused."""
+    canary: dict[str, object] = {"PatientName": "CANARY^BIRD", "PatientID": "CANARY-ID", "AccessionNumber": "CANARY-AC"}
+    good, bad = make_file(**canary), make_file(**canary, StudyInstanceUID="")
+
+    with caplog.at_level(0):
+        send_files(node.peer, [good, bad], "TEST")
+        keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", "PatientName=CANARY*")
+        tool("findscu", "-S", *keys, node.peer.host, node.peer.port)
+    node.server.stop()
+
+    out = "".join(capfd.readouterr()) + caplog.text
+    uid = str(dcmread(good).SOPInstanceUID)
+    assert "association_closed" in out
+    assert "CANARY" not in out
+    assert uid not in out
