@@ -1,0 +1,33 @@
+"""Turns whatever a parser or decoder raised into the one line that people see. Used by every reader of this package."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from radir_node.errors import NotIndexable
+
+_LONGEST = 160
+_UID = re.compile(r"\b\d+(?:\.\d+){3,}\b")
+_PATH = re.compile(r"(?:/[\w.+-]+){2,}")
+
+
+def one_line(error: BaseException) -> str:
+    """Return the first line of an error's text without UIDs and paths, at most 160 characters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = _PATH.sub("(path)", _UID.sub("(uid)", lines[0])) if lines else type(error).__name__
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+@contextmanager
+def refusing(what: str, *, quote: bool = False) -> Iterator[None]:
+    """Translate every error of the block to NotIndexable(what).
+
+    quote adds the error's own first line; leave it off where that line could hold a value from the header.
+    Malformed input makes pydicom and the decoders raise nearly any class, so all of Exception is translated.
+    """
+    try:
+        yield
+    except (NotIndexable, FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:
+        raise NotIndexable(f"{what} ({one_line(error) if quote else type(error).__name__})") from error
