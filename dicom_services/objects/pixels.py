@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import generate_frames
-from pydicom.pixels.decoders import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 
 from dicom_services.objects.attributes import integer, text, value
 from dicom_services.objects.codestream import coded_size
