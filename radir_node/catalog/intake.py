@@ -1,4 +1,4 @@
-"""Rows of what arrives: instance, series, study and the settle job, in one transaction. Called by the DICOM receiver."""
+"""Rows of what arrives: instance, series, study and settle job, in one transaction. Called by the DICOM receiver."""
 
 import datetime as dt
 from collections.abc import Collection, Mapping
@@ -18,6 +18,9 @@ from radir_node.domain.study import InstanceHeader, StudyState
 
 OPEN_STATES = (StudyState.RECEIVING, StudyState.QUIET)
 """A settle job is pending for a study in one of these."""
+
+PAUSE = dt.timedelta(seconds=1)
+"""A study that got nothing for this long is shown as quiet rather than receiving."""
 
 
 @dataclass(frozen=True)
@@ -83,29 +86,18 @@ class Intake:
         key = {"study_id": study_id, "series_instance_uid": header.series_instance_uid}
         names = ("modality", "series_number", "series_description", "body_part_examined")
         connection.execute(
-            insert(series).values(**key, **{n: getattr(header, n) for n in names}).on_conflict_do_nothing()
+            insert(series).values(**key, **{n: storable(getattr(header, n)) for n in names}).on_conflict_do_nothing()
         )
-        return connection.execute(
-            sa.select(series.c.id).where(*(series.c[name] == value for name, value in key.items()))
-        ).scalar_one()
+        same = sa.select(series.c.id).where(*(series.c[name] == value for name, value in key.items()))
+        return int(connection.execute(same).scalar_one())
 
     def _reopen(self, connection: sa.Connection, study_id: int, state: str | None, stored: StoredInstance) -> None:
         """The quiet timer starts anew; a settle job is made unless one is pending already."""
         values = {"state": StudyState.RECEIVING, "reason": "", "last_received_at": stored.received}
         connection.execute(sa.update(study).where(study.c.id == study_id).values(**values))
         if state not in OPEN_STATES:
-            wait = self.quiet.of({stored.header.modality})
+            wait = min(PAUSE, self.quiet.of({stored.header.modality}))
             jobs.defer(self.job_app, connection, jobs.SETTLE, study=study_id, at=stored.received + wait)
-
-    def association_ended(self, study_instance_uids: Collection[str]) -> None:
-        """The sender is done for now: its studies wait for their quiet timer."""
-        receiving = study.c.state == StudyState.RECEIVING
-        with self.database.begin() as connection:
-            connection.execute(
-                sa.update(study)
-                .where(study.c.study_instance_uid.in_(study_instance_uids), receiving)
-                .values(state=StudyState.QUIET)
-            )
 
     def refuse(self, reason: str, calling_ae_title: str, sop_class_uid: str) -> None:
         """List an instance that was not accepted. The reason holds no identifier."""
@@ -122,25 +114,44 @@ class Intake:
             if row is None or row.state not in OPEN_STATES:
                 return
             modalities = connection.execute(sa.select(series.c.modality).where(series.c.study_id == study_id)).scalars()
+            now = dt.datetime.now(dt.UTC)
             due = row.last_received_at + self.quiet.of(set(modalities))
-            if due > dt.datetime.now(dt.UTC):
-                jobs.defer(self.job_app, connection, jobs.SETTLE, study=study_id, at=due)
+            if due > now:
+                self._wait(connection, study_id, row.last_received_at, due, now)
                 return
             connection.execute(sa.update(study).where(study.c.id == study_id).values(state=StudyState.QUEUED))
             jobs.defer(self.job_app, connection, jobs.INDEX, study=study_id)
+
+    def _wait(
+        self, connection: sa.Connection, study_id: int, last: dt.datetime, due: dt.datetime, now: dt.datetime
+    ) -> None:
+        pause_over = last + PAUSE <= now
+        state = StudyState.QUIET if pause_over else StudyState.RECEIVING
+        connection.execute(sa.update(study).where(study.c.id == study_id).values(state=state))
+        at = due if pause_over else min(due, last + PAUSE)
+        jobs.defer(self.job_app, connection, jobs.SETTLE, study=study_id, at=at)
 
 
 def study_values(header: InstanceHeader) -> Mapping[str, Any]:
     """Columns of `study` that come from any one of its instances."""
     names = [c.name for c in study.c if c.name in InstanceHeader.__dataclass_fields__ and c.name != "modality"]
-    return {name: getattr(header, name) for name in names}
+    return {name: storable(getattr(header, name)) for name in names}
+
+
+def storable(value: Any) -> Any:
+    """Return a header value as Postgres can hold it: no NUL or lone surrogate in text, no number beyond its column."""
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, int) and not -(2**31) <= value < 2**31:
+        return None
+    return value
 
 
 def instance_values(stored: StoredInstance) -> Mapping[str, Any]:
     """Columns of `instance` that describe the object and its file."""
     names = ("sop_instance_uid", "sop_class_uid", "transfer_syntax_uid", "instance_number", "rows", "columns")
     return {
-        **{name: getattr(stored.header, name) for name in (*names, "number_of_frames")},
+        **{name: storable(getattr(stored.header, name)) for name in (*names, "number_of_frames")},
         "path": stored.path,
         "size_bytes": stored.size,
         "sha256": stored.sha256,

@@ -8,6 +8,8 @@ import datetime as dt
 import procrastinate
 import sqlalchemy as sa
 
+from radir_node.catalog.database import Database
+
 SETTLE = "settle_study"
 INDEX = "index_study"
 PUSH = "push_similar_cases"
@@ -43,3 +45,12 @@ def queue_depth(connection: sa.Connection) -> tuple[int, int, float | None]:
         )
     ).one()
     return int(row[0]), int(row[1]), None if row[2] is None else float(row[2])
+
+
+def worker_lives(database: Database) -> bool:
+    """Say whether some worker wrote its heartbeat in the last 10 seconds."""
+    recent = (
+        "select exists (select from jobs.procrastinate_workers where last_heartbeat > now() - interval '10 seconds')"
+    )
+    with database.begin() as connection:
+        return bool(connection.execute(sa.text(recent)).scalar_one())

@@ -3,6 +3,7 @@
 Only the keys that an index answers are narrowed here; the server applies every matching key again (PS3.4 C.2.2.2).
 """
 
+import datetime as dt
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,19 +65,19 @@ LEVELS: Mapping[str, tuple[Mapping[str, sa.ColumnElement[Any]], Mapping[str, sa.
 
 @dataclass(frozen=True)
 class Narrowing:
-    """Keys that the database applies: exact values by keyword, and a closed range of Study Date (YYYYMMDD, "" = open)."""
+    """Keys that the database applies: exact values by keyword, and a range of Study Date (None = open)."""
 
     equal: Mapping[str, Collection[str]] = field(default_factory=dict)
-    study_date: tuple[str, str] = ("", "")
+    study_date: tuple[dt.date | None, dt.date | None] = (None, None)
 
     def conditions(self) -> Iterator[sa.ColumnElement[bool]]:
         for keyword, values in self.equal.items():
             yield COLUMNS[keyword].in_(list(values))
         low, high = self.study_date
-        if low:
-            yield study.c.study_date >= sa.func.to_date(low, "YYYYMMDD")
-        if high:
-            yield study.c.study_date <= sa.func.to_date(high, "YYYYMMDD")
+        if low is not None:
+            yield study.c.study_date >= low
+        if high is not None:
+            yield study.c.study_date <= high
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,14 @@ class Holdings:
     database: Database
 
     def find(self, level: str, narrowing: Narrowing) -> Iterator[Mapping[str, object]]:
-        """Yield one mapping keyword -> value per entity of the level, newest study first, without holding all of them."""
+        """Yield one mapping keyword -> value per entity of the level, newest study first, a page at a time."""
         columns, counts = LEVELS[level]
-        group = list(columns.values())
+        entity = {"PATIENT": [], "IMAGE": [study.c.id, instance.c.id]}.get(level, [study.c.id])
         statement = (
             sa.select(*(c.label(name) for name, c in {**columns, **counts}.items()))
             .select_from(_joined())
             .where(*narrowing.conditions())
-            .group_by(*group, *([study.c.id] if level != "PATIENT" else []), *([instance.c.id] if level == "IMAGE" else []))
+            .group_by(*columns.values(), *entity)
         )
         if level != "PATIENT":
             statement = statement.order_by(study.c.id.desc())

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import procrastinate
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from radir_node.catalog import jobs
 from radir_node.catalog.database import Database
 from radir_node.catalog.tables import embedding, index_change, instance, measure, report, report_tag, series, study
 from radir_node.catalog.vectors import model_key
@@ -21,6 +23,9 @@ class Studies:
     """Studies as the indexing job and the command line see them."""
 
     database: Database
+    job_app: procrastinate.App
+    follow_ups: tuple[str, ...] = ()
+    """Tasks that an indexed study causes, enqueued in the transaction that finishes it."""
 
     def start(self, study_id: int) -> StudyWork | None:
         """Take up a queued study; None when there is nothing to do (it was reopened, or is done already)."""
@@ -33,7 +38,7 @@ class Studies:
             return StudyWork(study_id, found, row.last_received_at)
 
     def finish(self, work: StudyWork, outcome: Outcome) -> bool:
-        """Write everything about an indexed study at once; False (and nothing written) when it was reopened meanwhile."""
+        """Write everything about an indexed study at once; False, and nothing, when it was reopened meanwhile."""
         with self.database.begin() as connection:
             row = connection.execute(
                 sa.select(study.c.state, study.c.last_received_at).where(study.c.id == work.study_id).with_for_update()
@@ -53,6 +58,9 @@ class Studies:
                     indexed_at=sa.func.now() if outcome.state is StudyState.INDEXED else None,
                 )
             )
+            if outcome.state is StudyState.INDEXED:
+                for task in self.follow_ups:
+                    jobs.defer(self.job_app, connection, task, study=work.study_id)
             return True
 
     def postpone(self, study_id: int, reason: str) -> None:
@@ -84,7 +92,9 @@ class Studies:
                 ).label("modality"),
                 count.label("instances"),
             )
-            .select_from(study.join(series).join(instance, sa.and_(instance.c.series_id == series.c.id, instance.c.is_current)))
+            .select_from(
+                study.join(series).join(instance, sa.and_(instance.c.series_id == series.c.id, instance.c.is_current))
+            )
             .group_by(study.c.id)
             .order_by(study.c.first_received_at.desc())
         )
@@ -92,7 +102,7 @@ class Studies:
             return [dict(row) for row in connection.execute(statement).mappings()]
 
     def instances(self, study_instance_uid: str) -> Sequence[Mapping[str, Any]]:
-        """Return the current instances of a study with the reason why each is not indexed (empty: it is, or is a report)."""
+        """Return the current instances of a study, each with the reason why it is not indexed, if any."""
         statement = (
             sa.select(instance.c.sop_instance_uid, instance.c.sop_class_uid, instance.c.path, instance.c.reason)
             .join(series, series.c.id == instance.c.series_id)
@@ -121,7 +131,9 @@ class Studies:
             }
 
 
-def _instances(connection: sa.Connection, study_id: int, study_row: sa.Row[Any]) -> tuple[tuple[str, InstanceHeader], ...]:
+def _instances(
+    connection: sa.Connection, study_id: int, study_row: sa.Row[Any]
+) -> tuple[tuple[str, InstanceHeader], ...]:
     rows = connection.execute(
         sa.select(instance, series)
         .join(series, series.c.id == instance.c.series_id)
@@ -180,7 +192,9 @@ def _write_vectors(connection: sa.Connection, study_id: int, outcome: Outcome) -
     connection.execute(sa.delete(measure).where(measure.c.study_id == study_id))
     if outcome.model is not None:
         version = model_key(connection, outcome.model)
-        changes += [{"op": "upsert", "embedding_id": key} for key in _insert(connection, study_id, version, outcome.encoded)]
+        changes += [
+            {"op": "upsert", "embedding_id": key} for key in _insert(connection, study_id, version, outcome.encoded)
+        ]
     if changes:
         connection.execute(sa.insert(index_change), changes)
 
@@ -210,4 +224,3 @@ def _write_reasons(connection: sa.Connection, study_id: int, reasons: Mapping[st
             .where(instance.c.series_id.in_(of_study), instance.c.sop_instance_uid.in_(uids))
             .values(reason=reason)
         )
-

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from sqlalchemy.dialects.postgresql import insert
 
 from radir_node.catalog.database import Database
-from radir_node.catalog.tables import embedding, index_change, index_snapshot, model_version, study
+from radir_node.catalog.tables import embedding, index_snapshot, model_version, study
 from radir_node.domain.embedding import ModelVersion
 from radir_node.domain.index_rows import Changes, PartitionKey, VectorRow
 
-XMIN = sa.literal_column("pg_snapshot_xmin(pg_current_snapshot())::text")
+XMIN: sa.ColumnClause[str] = sa.literal_column("pg_snapshot_xmin(pg_current_snapshot())::text")
 
 
 def model_key(connection: sa.Connection, version: ModelVersion) -> int:
@@ -27,7 +27,7 @@ def model_key(connection: sa.Connection, version: ModelVersion) -> int:
         "licence": version.licence,
     }
     connection.execute(insert(model_version).values(values).on_conflict_do_nothing())
-    return connection.execute(sa.select(model_version.c.id).where(model_version.c.name == version.id)).scalar_one()
+    return int(connection.execute(sa.select(model_version.c.id).where(model_version.c.name == version.id)).scalar_one())
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Vectors:
             return str(connection.execute(sa.text("select system_identifier from pg_control_system()")).scalar_one())
 
     def rows(self, ids: Sequence[int] | None = None) -> Iterator[VectorRow]:
-        """Yield vectors in id order, all of them or those named. A reopened study keeps its vectors until it has new ones."""
+        """Yield vectors in id order, all or those named; a reopened study keeps its vectors until it has new ones."""
         statement = (
             sa.select(
                 embedding.c.id,
@@ -70,7 +70,14 @@ class Vectors:
             for row in connection.execution_options(yield_per=2000).execute(statement):
                 key = PartitionKey(row.model, row.anatomy)
                 yield VectorRow(
-                    row.id, key, row.study_id, row.patient_code, row.patient_sex, row.patient_age_years, row.study_date, row.vec
+                    row.id,
+                    key,
+                    row.study_id,
+                    row.patient_code,
+                    row.patient_sex,
+                    row.patient_age_years,
+                    row.study_date,
+                    row.vec,
                 )
 
     def changes_since(self, watermark: str) -> Changes:
@@ -107,8 +114,10 @@ class Vectors:
 
     def active_snapshot(self) -> Mapping[str, Any] | None:
         """Return the row of the snapshot in force."""
+        active = sa.select(index_snapshot).where(index_snapshot.c.state == "active")
         with self.database.begin() as connection:
-            return connection.execute(sa.select(index_snapshot).where(index_snapshot.c.state == "active")).mappings().one_or_none()
+            row = connection.execute(active).mappings().one_or_none()
+            return dict(row) if row else None
 
     def activate(self, snapshot_id: str, watermark: str, row_count: int, manifest_sha256: str) -> Sequence[str]:
         """Make a finished snapshot the one in force; return the ids that it retires."""
@@ -120,7 +129,9 @@ class Vectors:
             "manifest_sha256": manifest_sha256,
         }
         with self.database.begin() as connection:
-            connection.execute(sa.update(index_snapshot).values(state="retired").where(index_snapshot.c.state == "active"))
+            connection.execute(
+                sa.update(index_snapshot).values(state="retired").where(index_snapshot.c.state == "active")
+            )
             connection.execute(sa.insert(index_snapshot).values(values))
             retired = sa.select(index_snapshot.c.id).where(index_snapshot.c.state != "active")
             return list(connection.execute(retired).scalars())

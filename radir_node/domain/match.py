@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from radir_node.domain.embedding import GLOBAL
 from radir_node.domain.study import Modality
+from radir_node.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Cases like this study, overall or for one anatomy. Raises ValueError when k < 1."""
+    """Cases like this study, overall or for one anatomy. Raises UserError when k < 1."""
 
     study_instance_uid: str
     anatomy: str = GLOBAL
@@ -32,7 +33,7 @@ class Query:
 
     def __post_init__(self) -> None:
         if self.k < 1:
-            raise ValueError(f"k must be at least 1, got {self.k}")
+            raise UserError(f"k must be at least 1, got {self.k}")
 
 
 @dataclass(frozen=True, slots=True)

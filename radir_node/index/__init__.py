@@ -1,1 +1,1 @@
-"""FAISS partitions over the catalogue's vectors: a cache that can always be rebuilt, swapped atomically, and checked."""
+"""FAISS partitions over the catalogue's vectors: a cache that is swapped atomically, checked, and rebuilt at will."""

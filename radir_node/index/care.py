@@ -87,7 +87,9 @@ def _recall(partition: Partition, queries: int) -> Recall:
         exact_ms.append(time.perf_counter() - middle)
         served_ms.append(middle - start)
         found += len(np.intersect1d(answer, truth)) / len(truth)
-    return Recall(found / len(chosen), len(chosen), 1000 * float(np.median(served_ms)), 1000 * float(np.median(exact_ms)))
+    return Recall(
+        found / len(chosen), len(chosen), 1000 * float(np.median(served_ms)), 1000 * float(np.median(exact_ms))
+    )
 
 
 def _served(partition: Partition, query: np.ndarray[Any, np.dtype[np.float32]]) -> Sequence[int]:

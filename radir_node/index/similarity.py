@@ -96,7 +96,7 @@ class SimilarityIndex:
         self._state: State | None = None
 
     def sync(self) -> State:
-        """Catch up with the catalogue, loading the active snapshot first when there is a new one. Raises DatabaseDown."""
+        """Catch up with the catalogue; a new active snapshot is loaded first. Raises DatabaseDown."""
         with self._lock:
             active = self._feed.active_snapshot()
             if self._state is None or (active is not None and active["id"] != self._state.snapshot):
@@ -123,7 +123,9 @@ class SimilarityIndex:
         if manifest["system_identifier"] != self._feed.system_identifier():
             raise SnapshotDamaged(f"index snapshot {folder.name}: belongs to another database cluster")
         loaded = read_partitions(folder, manifest)
-        return State({key: Partition(sealed=block) for key, block in loaded.items()}, str(manifest["watermark"]), active["id"])
+        return State(
+            {key: Partition(sealed=block) for key, block in loaded.items()}, str(manifest["watermark"]), active["id"]
+        )
 
     def _from_catalogue(self) -> State:
         watermark = self._feed.watermark()
@@ -150,7 +152,9 @@ class SimilarityIndex:
         """Rank studies by their best cosine similarity to any of `queries` [u, 512]; one study per patient."""
         partition = self.sync().partitions.get(key, Partition())
         masks = [block.allowed(filters, exclude_patient, exclude_study) for block in partition.blocks]
-        eligible = len(np.unique(np.concatenate([b.columns["study"][m] for b, m in zip(partition.blocks, masks, strict=True)])))
+        eligible = len(
+            np.unique(np.concatenate([b.columns["study"][m] for b, m in zip(partition.blocks, masks, strict=True)]))
+        )
         depth = max(3 * k, 50)
         while True:
             ranked, exhausted = _ranked(partition, queries, masks, depth)

@@ -41,7 +41,8 @@ def write_snapshot(
     try:
         side.mkdir(parents=True)
         described = [
-            _write_partition(side / f"{number:04d}", key, block) for number, (key, block) in enumerate(partitions.items())
+            _write_partition(side / f"{number:04d}", key, block)
+            for number, (key, block) in enumerate(partitions.items())
         ]
         manifest = {
             "watermark": watermark,
@@ -83,7 +84,9 @@ def read_manifest(folder: Path, manifest_sha256: str) -> Mapping[str, object]:
         raise SnapshotDamaged(f"index snapshot {folder.name}: the manifest has changed since it was written")
     manifest: Mapping[str, object] = json.loads(text)
     if manifest["faiss"] != faiss.__version__:
-        raise SnapshotDamaged(f"index snapshot {folder.name}: written by FAISS {manifest['faiss']}, this is {faiss.__version__}")
+        raise SnapshotDamaged(
+            f"index snapshot {folder.name}: written by FAISS {manifest['faiss']}, this is {faiss.__version__}"
+        )
     return manifest
 
 
@@ -99,7 +102,9 @@ def _read_partition(folder: Path, entry: Mapping[str, object]) -> Block:
     for name, expected in entry["sha256"].items():  # type: ignore[attr-defined]
         file = folder / name
         if not file.is_file() or sha256(file) != expected:
-            raise SnapshotDamaged(f"index snapshot {folder.parent.name}: {folder.name}/{name} is missing or has changed")
+            raise SnapshotDamaged(
+                f"index snapshot {folder.parent.name}: {folder.name}/{name} is missing or has changed"
+            )
     with np.load(folder / "columns.npz") as stored:
         columns = {name: stored[name] for name in COLUMN_TYPES}
     vectors = np.load(folder / "vectors.npy")

@@ -65,16 +65,12 @@ class Indexer:
         reports = tuple((text, parse(text.text)) for text in self.reader.reports(instances))
         prepared = self.reader.prepare(instances)
         encoded, reasons = self._encode(prepared, instances)
-        read = Outcome(
-            StudyState.NOT_INDEXABLE, reports=reports, parser_version=PARSER_VERSION, not_indexable=reasons
-        )
+        read = Outcome(StudyState.NOT_INDEXABLE, reports=reports, parser_version=PARSER_VERSION, not_indexable=reasons)
         if not encoded:
             return replace(read, reason=summary(reasons))
         self.reader.save_preview(prepared, work.study_id)
         model = (self.volumes if prepared.modality is Modality.CT else self.radiographs).version
-        return replace(
-            read, state=StudyState.INDEXED, modality=prepared.modality, model=model, encoded=tuple(encoded)
-        )
+        return replace(read, state=StudyState.INDEXED, modality=prepared.modality, model=model, encoded=tuple(encoded))
 
     def _encode(self, prepared: PreparedStudy, instances: Instances) -> tuple[list[Encoded], Mapping[str, str]]:
         """Encode every image that can be; return the vectors, and SOP Instance UID -> reason for all others."""
@@ -88,7 +84,9 @@ class Indexer:
             try:
                 encoded.append(self.volumes.encode(volume))
             except NotIndexable as error:
-                members = [h.sop_instance_uid for _, h in instances if h.series_instance_uid == volume.series_instance_uid]
+                members = [
+                    h.sop_instance_uid for _, h in instances if h.series_instance_uid == volume.series_instance_uid
+                ]
                 reasons.update(dict.fromkeys(members, str(error)))
         return encoded, reasons
 

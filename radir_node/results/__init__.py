@@ -1,0 +1,1 @@
+"""Renderings of the one result model that are not DICOM: for the terminal and as JSON."""

@@ -9,6 +9,7 @@ from radir_node.domain.embedding import GLOBAL, ModelVersion
 from radir_node.domain.identity import case_id
 from radir_node.domain.index_rows import PartitionKey
 from radir_node.domain.match import Match, Query, SimilarCases
+from radir_node.domain.report import Tag
 from radir_node.domain.study import Modality
 from radir_node.errors import NothingIndexed, UnknownAnatomy, UnknownStudy
 from radir_node.reports.display import finding_labels, shared_findings, shown_sentences
@@ -50,6 +51,13 @@ class Search:
             matches=self._matches(case, query, modality, partition, hits),
             mapped_from=mapped_from,
         )
+
+    def disclose(self, actor: str, answer: SimilarCases) -> None:
+        """Record that the cases of an answer were shown to somebody."""
+        query = self.cases.by_uid(answer.query.study_instance_uid)
+        shown = [self.cases.by_uid(match.study_instance_uid) for match in answer.matches]
+        if query is not None:
+            self.cases.disclosed(actor, query.id, [case.id for case in shown if case is not None])
 
     def snapshot_id(self, modality: Modality, partition: str) -> str:
         """Return the identity of a partition's content, without searching it."""
@@ -100,7 +108,7 @@ class Search:
             if hit.study_id in found
             and (query.filters.include_same_patient or found[hit.study_id].patient_code != case.patient_code)
         ]
-        own = [tag for report in case.reports for tag in report.tags]
+        own = _tags(case)
         plain = [self._match(rank, other, score, modality, partition) for rank, (other, score) in enumerate(kept, 1)]
         return tuple(
             replace(match, shared_findings=shared_findings(own, _tags(other), partition))
@@ -148,5 +156,5 @@ def searched(asked: str, model: ModelVersion) -> tuple[str, str, str]:
     return key, label, "" if key == wanted.key else wanted.label
 
 
-def _tags(case: "Case") -> list:  # type: ignore[type-arg]  # of domain.report.Tag
+def _tags(case: "Case") -> list[Tag]:
     return [tag for report in case.reports for tag in report.tags]

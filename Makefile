@@ -1,0 +1,65 @@
+# Two commands: `make demo` and `make test`. Each does its own set-up; the second run starts in seconds.
+#   make demo ARGS="--once --out out"                     ends by itself
+#   make demo ARGS="--studies FOLDER --once --out out"    your own DICOM folder instead of the phantoms
+#   make demo ARGS="--triton"                             encoders behind a real Triton server
+#   make test ARGS="-k search"                            some of the tests
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TRITON_VENV ?= .triton-venv
+export RADIR_TRITON_VENV := $(abspath $(TRITON_VENV))
+
+# What the tests talk to: DICOM toolkits, validators, a PACS, a browser. Only tests need them.
+TEST_PACKAGES := dcmtk dicom3tools libpixelmed-java libcommons-codec-java default-jre-headless orthanc chromium
+
+.PHONY: demo test lint unit tools clean
+
+demo: $(VENV)/.runtime
+	@$(BIN)/radir demo $(ARGS)
+
+test: $(VENV)/.test tools lint unit
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.test
+	$(BIN)/pytest $(ARGS)
+
+# A fresh Debian or Ubuntu may have python3 without the venv module.
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "make: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { [ "$$(id -u)" = 0 ] \
+		&& apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; } \
+		|| { echo "make: the Python module venv is missing; install it: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade pip
+
+$(VENV)/.runtime: setup.cfg pyproject.toml | $(VENV)/bin/pip
+	$(BIN)/pip install -q -e .
+	@touch $@
+
+# Only training and its tests need torch: its CPU build or none, never the CUDA build of several GB.
+$(VENV)/.test: $(VENV)/.runtime
+	@$(BIN)/pip install -q 'torch==2.13.0+cpu' 2>/dev/null \
+		|| $(BIN)/pip install -q 'torch==2.13.0' --index-url https://download.pytorch.org/whl/cpu 2>/dev/null \
+		|| echo "make: no CPU build of torch to be had here; the tests of the training code will skip"
+	$(BIN)/pip install -q -e '.[test]'
+	@touch $@
+
+tools:
+	@missing="$$(for p in $(TEST_PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "make: installing for the tests:" $$missing; \
+		export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null \
+			|| echo "make: some could not be installed; the tests that need them will skip"; \
+	else echo "make: not root, so the tests that need these Debian packages will skip:" $$missing; fi
+
+clean:
+	rm -rf $(VENV) $(TRITON_VENV) .radir out

@@ -1,0 +1,43 @@
+"""`radir up | scp | worker | web`: the services, each in the foreground until SIGTERM."""
+
+import typer
+
+from radir_node.commands.session import opened_node
+
+
+def up() -> None:
+    """Run the whole node in the foreground: DICOM server, worker and pages; SIGTERM ends it gracefully."""
+    from radir_node.node.supervisor import Supervisor  # each verb imports only what it runs
+
+    with opened_node() as node:
+        _ = node.database  # the embedded Postgres starts, and migrates, before its users
+        Supervisor().run()
+
+
+def scp() -> None:
+    """Run the DICOM server: storage, query/retrieve and the virtual series of similar cases."""
+    from radir_node.node.services import run_scp
+
+    with opened_node() as node:
+        run_scp(node)
+
+
+def worker() -> None:
+    """Run the worker: completion, indexing, pushing and index care."""
+    from radir_node.node.worker import run_worker
+
+    with opened_node() as node:
+        run_worker(node)
+
+
+def web() -> None:
+    """Run the pages and the JSON API."""
+    from radir_node.node.services import run_web
+
+    with opened_node() as node:
+        run_web(node)
+
+
+def add_to(app: typer.Typer) -> None:
+    for verb in (up, scp, worker, web):
+        app.command()(verb)

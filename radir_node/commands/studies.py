@@ -1,0 +1,61 @@
+"""`radir status` and `radir studies`: is the node ready, and what became of each study?"""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from radir_node.commands.session import console, opened_node, print_json
+from radir_node.errors import UnknownStudy
+from radir_node.node.status import ready
+from radir_node.node.status import status as node_status
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def status(as_json: Json = False) -> None:
+    """Say whether the node is ready and what it holds."""
+    with opened_node() as node:
+        found = node_status(node)
+        if as_json:
+            print_json(found)
+            return
+        for name, answers in ready(node).items():
+            console.print(f"{name:<10} {'answers' if answers else 'does not answer'}")
+        console.print(f"instances  {found['instances']}\nreports    {found['reports']}\nqueue      {found['queue']}")
+        console.print("studies    " + (", ".join(f"{n} {state}" for state, n in found["studies"].items()) or "none"))
+        console.print(
+            "indexed    " + (", ".join(f"{n} {modality}" for modality, n in found["indexed"].items()) or "none")
+        )
+
+
+def studies(as_json: Json = False) -> None:
+    """List every study with its state, and the reason where it is not searchable."""
+    with opened_node() as node:
+        found = node.studies.list()
+        if as_json:
+            print_json(found)
+            return
+        table = Table("Study Instance UID", "State", "Modality", "Instances", "Reason", box=None)
+        for row in found:
+            cells = (row["study_instance_uid"], row["state"], row["modality"], str(row["instances"]), row["reason"])
+            table.add_row(*cells)
+        console.print(table)
+
+
+def instances(study_uid: str, as_json: Json = False) -> None:
+    """List the instances of one study, and why each is not indexed."""
+    with opened_node() as node:
+        found = node.studies.instances(study_uid)
+        if not found:
+            raise UnknownStudy("unknown study: the catalogue holds no study with this Study Instance UID")
+        if as_json:
+            print_json(found)
+            return
+        for row in found:
+            console.print(f"{row['sop_instance_uid']}  {row['reason'] or 'no objection'}")
+
+
+def add_to(app: typer.Typer) -> None:
+    for verb in (status, studies, instances):
+        app.command()(verb)

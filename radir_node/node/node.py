@@ -1,0 +1,122 @@
+"""One process of the node: everything it needs, built from the settings on first use and closed in reverse order."""
+
+import sys
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import procrastinate
+
+from radir_node.catalog import jobs
+from radir_node.catalog.cases import Cases
+from radir_node.catalog.database import Database, open_database
+from radir_node.catalog.intake import Intake, QuietTimes
+from radir_node.catalog.migrate import ensure_secret, upgrade
+from radir_node.catalog.query_retrieve import Holdings
+from radir_node.catalog.studies import Studies
+from radir_node.catalog.vectors import Vectors
+from radir_node.domain.embedding import ModelVersion
+from radir_node.domain.study import Modality
+from radir_node.encoders.models import model_version
+from radir_node.errors import InvalidSetting, StorageFull
+from radir_node.index.similarity import SimilarityIndex
+from radir_node.search.similar import Search
+from radir_node.settings import Settings
+
+MODELS = {Modality.CXR: "cxr_starter", Modality.CT: "ct_densitometry"}
+"""Folder in the model repository of each modality's encoder."""
+
+
+class Node:
+    """The collaborators of one process. Use as a context manager; what was opened is closed in reverse order."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.root = settings.storage.root.resolve()
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageFull(f"storage.root {self.root} cannot be made: {error.strerror}") from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._closing.close()
+
+    @cached_property
+    def database(self) -> Database:
+        """The migrated catalogue."""
+        database = open_database(self.settings.database.url, self.root / "postgres")
+        self._closing.callback(database.close)
+        upgrade(database)
+        return database
+
+    @cached_property
+    def secret(self) -> bytes:
+        """Key of the pseudonyms."""
+        return ensure_secret(self.database, "pseudonyms")
+
+    @cached_property
+    def job_app(self) -> procrastinate.App:
+        return jobs.job_app(self.database.url)
+
+    @cached_property
+    def intake(self) -> Intake:
+        dicom = self.settings.dicom
+        quiet = QuietTimes(dicom.quiet_seconds_radiograph, dicom.quiet_seconds_ct)
+        return Intake(self.database, self.job_app, self.secret, quiet, dicom.duplicate_policy)
+
+    @cached_property
+    def studies(self) -> Studies:
+        return Studies(self.database, self.job_app, (jobs.PUSH,) if self.settings.dicom.push_to else ())
+
+    @cached_property
+    def cases(self) -> Cases:
+        return Cases(self.database)
+
+    @cached_property
+    def holdings(self) -> Holdings:
+        return Holdings(self.database)
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        return Vectors(self.database)
+
+    @cached_property
+    def index(self) -> SimilarityIndex:
+        return SimilarityIndex(self.vectors, self.index_folder)
+
+    @property
+    def index_folder(self) -> Path:
+        return self.root / "index"
+
+    @property
+    def preview_folder(self) -> Path:
+        return self.root / "previews"
+
+    @cached_property
+    def model_repository(self) -> Path:
+        """The configured folder of models, else the one that came with the checkout or the installation."""
+        named = self.settings.encoders.repository
+        folder = Path(named) if named else shipped_models()
+        if not folder.is_dir():
+            raise InvalidSetting(f"encoders.repository: {folder} is not a folder")
+        return folder
+
+    @cached_property
+    def models(self) -> dict[Modality, ModelVersion]:
+        return {modality: model_version(self.model_repository / name) for modality, name in MODELS.items()}
+
+    @cached_property
+    def search(self) -> Search:
+        return Search(self.cases, self.vectors, self.index, self.models, self.secret)
+
+
+def shipped_models() -> Path:
+    """Return the folder of models that came with the checkout or the installation."""
+    checkout = Path(__file__).resolve().parents[2] / "triton_models"
+    return checkout if checkout.is_dir() else Path(sys.prefix) / "share" / "radir-node" / "triton_models"

@@ -1,0 +1,103 @@
+"""The node as the pages see it: implements radir_node.web.ports.UseCases."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from radir_node.catalog.accounts import Accounts
+from radir_node.catalog.cases import Case
+from radir_node.domain import anatomy
+from radir_node.domain.identity import case_id
+from radir_node.domain.match import Query, SimilarCases
+from radir_node.domain.report import Status
+from radir_node.node.health import HealthReport
+from radir_node.node.node import Node
+from radir_node.node.reader import preview_path
+from radir_node.node.similar_series import SimilarSeries
+from radir_node.node.status import ready
+from radir_node.reports.display import finding_labels
+from radir_node.search.similar import sentences
+from radir_node.web.ports import AnatomyChoice, Health, MatchScale, StudyCard, User
+
+ACTOR = "pages"
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Sync use cases, called from the web server's threads."""
+
+    node: Node
+    accounts: Accounts
+    series: SimilarSeries
+    health_report: HealthReport
+
+    @classmethod
+    def of(cls, node: Node) -> Self:
+        return cls(node, Accounts(node.database), SimilarSeries.of(node), HealthReport(node))
+
+    def authenticate(self, username: str, password: str) -> User | None:
+        role = self.accounts.role(username, password)
+        return User(username, "admin" if role == "admin" else "viewer") if role else None
+
+    def lookup(self, *, study_uid: str = "", accession: str = "") -> StudyCard | None:
+        found = self.node.cases.by_uid(study_uid) if study_uid else self.node.cases.by_accession(accession)
+        return self._card(found) if found and (study_uid or accession) else None
+
+    def study(self, case: str) -> StudyCard | None:
+        secret = self.node.secret
+        named = (key for key, uid in self.node.cases.uids().items() if case_id(secret, uid) == case)
+        key = next(named, None)
+        found = self.node.cases.by_id(key) if key is not None else None
+        return self._card(found) if found else None
+
+    def recent(self, limit: int) -> Sequence[StudyCard]:
+        return [self._card(found) for found in self.node.cases.recent(limit)]
+
+    def similar(self, query: Query) -> SimilarCases:
+        answer = self.node.search.similar(query)
+        self.node.search.disclose(ACTOR, answer)
+        return answer
+
+    def scale(self, similar: SimilarCases) -> MatchScale:
+        return MatchScale()
+
+    def preview(self, study_instance_uid: str) -> bytes | None:
+        found = self.node.cases.by_uid(study_instance_uid)
+        path = preview_path(self.node.preview_folder, found.id) if found else None
+        return path.read_bytes() if path and path.is_file() else None
+
+    def report_sentences(self, study_instance_uid: str, anatomy: str) -> tuple[str, ...]:
+        found = self.node.cases.by_uid(study_instance_uid)
+        return sentences(found, anatomy) if found else ()
+
+    def sr(self, query: Query) -> bytes:
+        return self.series.document(query, ACTOR).read_bytes()
+
+    def health(self) -> Health:
+        return self.health_report.now()
+
+    def ready(self) -> Mapping[str, bool]:
+        return ready(self.node)
+
+    def _card(self, case: Case) -> StudyCard:
+        tags = [tag for report in case.reports for tag in report.tags]
+        model = self.node.models.get(case.modality) if case.modality else None
+        spoken_of = {tag.anatomy for tag in tags if tag.status in (Status.PRESENT, Status.UNCERTAIN)}
+        return StudyCard(
+            case_id=case_id(self.node.secret, case.study_instance_uid),
+            study_instance_uid=case.study_instance_uid,
+            modality=case.modality,
+            study_date=case.study_date,
+            age_years=case.age_years,
+            sex=case.sex,
+            state=case.state,
+            reason=case.reason,
+            searchable=case.has_vectors,
+            has_preview=preview_path(self.node.preview_folder, case.id).is_file(),
+            has_report=bool(case.reports),
+            findings=finding_labels(tags),
+            anatomies=tuple(
+                AnatomyChoice(key, anatomy.label(key), any(anatomy.is_at_or_below(said, key) for said in spoken_of))
+                for key in (model.anatomies if model else ())
+            ),
+        )

@@ -1,0 +1,51 @@
+"""Run one service in the foreground until SIGTERM or SIGINT: the DICOM server, the pages. Called by their verbs."""
+
+import signal
+import threading
+
+import structlog
+import uvicorn
+
+from dicom_services.scp.server import Ports, start_server
+from radir_node.catalog.migrate import ensure_secret
+from radir_node.node.archive import QueryArchive
+from radir_node.node.node import Node
+from radir_node.node.pages import Pages
+from radir_node.node.run_files import announced
+from radir_node.node.similar_series import SimilarSeries
+from radir_node.web.app import create_app
+
+log = structlog.get_logger()
+
+
+def run_scp(node: Node) -> None:
+    """Serve DICOM until told to stop; open associations are finished by the server's own shutdown."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    ports = Ports(node.intake, QueryArchive(node.holdings, node.root), SimilarSeries.of(node))
+    settings = node.settings
+    with (
+        start_server(settings.dicom, node.root, ports, min_free_mb=settings.storage.min_free_mb) as server,
+        announced(node.root, "scp", *server.address),
+    ):
+        stop.wait()
+
+
+def run_web(node: Node) -> None:
+    """Serve the pages until told to stop."""
+    web = node.settings.web
+    app = create_app(
+        Pages.of(node),
+        secret=ensure_secret(node.database, "sessions").hex(),
+        session_hours=web.session_hours,
+        frame_ancestors=web.frame_ancestors,
+    )
+    config = uvicorn.Config(
+        app, host=web.host, port=web.port, log_level="warning", access_log=False, server_header=False
+    )
+    listener = config.bind_socket()
+    port = listener.getsockname()[1]
+    with announced(node.root, "web", web.host, port):
+        log.info("web_listening", host=web.host, port=port)
+        uvicorn.Server(config).run(sockets=[listener])
