@@ -236,27 +236,36 @@ class Finished:
     text: str
 
 
-@pytest.fixture(scope="session")
-def tool() -> Callable[..., Finished]:
-    """Run a DCMTK or dicom3tools program: tool("storescu", "-v", ...). Skips where it is not installed."""
-    own = Path(sys.prefix) / "bin"
-    # pynetdicom installs programs of the same names beside our interpreter; the independent ones are wanted.
-    path = os.pathsep.join(p for p in os.environ.get("PATH", os.defpath).split(os.pathsep) if Path(p) != own)
+class Tools:
+    """Independent DICOM programs: DCMTK, dicom3tools. A test that wants one is skipped where it is not installed."""
 
-    def run(name: str, *arguments: object, timeout: float = 60) -> Finished:
-        found = shutil.which(name, path=path)
+    def __init__(self) -> None:
+        own = Path(sys.prefix) / "bin"
+        # pynetdicom installs programs of the same names beside our interpreter; the independent ones are wanted.
+        folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+        self._path = os.pathsep.join(folder for folder in folders if Path(folder) != own)
+
+    def find(self, name: str) -> str:
+        found = shutil.which(name, path=self._path)
         if found is None:
-            pytest.skip(f"{name} is not installed (Debian packages dcmtk, dicom3tools)")
+            pytest.skip(f"{name} is not installed (Debian packages dcmtk, dicom3tools, default-jre-headless)")
+        return found
+
+    def __call__(self, name: str, *arguments: object) -> Finished:
         done = subprocess.run(
-            [found, *map(str, arguments)],
+            [self.find(name), *map(str, arguments)],
             capture_output=True,
-            timeout=timeout,
+            timeout=60,
             env={**os.environ, "TCP_NODELAY": "1"},
             check=False,
         )
         return Finished(done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace"))
 
-    return run
+
+@pytest.fixture(scope="session")
+def tool() -> Tools:
+    """tool("storescu", "-v", ...) runs a program to its end."""
+    return Tools()
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_echo(node, tool):
     done = tool("echoscu", "-v", "-aec", "RADIR", node.peer.host, node.peer.port)
     echo(node.peer, "TEST")
 
-    assert (0, True) == (done.code, "Success" in done.text)
+    assert (done.code, "Success" in done.text) == (0, True)
 
 
 @pytest.mark.parametrize(("option", "syntax"), SYNTAXES, ids=[o for o, _ in SYNTAXES])
@@ -70,15 +70,15 @@ def test_storescu_bytes(node, tool, make_file, dataset_bytes, option, syntax):
 
     done = tool("storescu", "-R", option, "-aec", "RADIR", node.peer.host, node.peer.port, path)
 
-    assert 0 == done.code, done.text
+    assert done.code == 0, done.text
     (stored,) = node.archive.stored.values()
     on_disk = node.root / stored.path
     assert dataset_bytes(path) == dataset_bytes(on_disk)
     assert syntax == stored.header.transfer_syntax_uid
     assert hashlib.sha256(on_disk.read_bytes()).hexdigest() == stored.sha256 == on_disk.stem
     assert on_disk.stat().st_size == stored.size
-    assert "Thörax" == stored.header.study_description
-    assert [] == list((node.root / "incoming").iterdir())
+    assert stored.header.study_description == "Thörax"
+    assert list((node.root / "incoming").iterdir()) == []
 
 
 def test_every_transfer_syntax_of_real_files(node, shared_data, dataset_bytes):
@@ -105,9 +105,9 @@ def test_resend_is_success_without_second_copy(node, make_file):
     first, second = (send_files(node.peer, [path], "TEST") for _ in range(2))
 
     assert first == second
-    assert 1 == first.sent
-    assert [Registered.NEW, Registered.SAME] == node.archive.registered
-    assert 1 == len(list((node.root / "instances").rglob("*.dcm")))
+    assert first.sent == 1
+    assert node.archive.registered == [Registered.NEW, Registered.SAME]
+    assert len(list((node.root / "instances").rglob("*.dcm"))) == 1
 
 
 @pytest.mark.parametrize(("policy", "files"), [(Registered.REPLACED, 2), (Registered.KEPT, 1)])
@@ -119,7 +119,7 @@ def test_same_uid_with_other_content(node, make_file, policy, files):
 
     result = send_files(node.peer, paths, "TEST")
 
-    assert 2 == result.sent
+    assert result.sent == 2
     assert policy == node.archive.registered[-1]
     assert files == len(list((node.root / "instances").rglob("*.dcm")))
     assert (node.root / node.archive.stored[uid].path).exists()
@@ -134,9 +134,9 @@ def test_database_down(node, make_file):
     node.archive.down = False
     accepted = send_files(node.peer, [path], "TEST")
 
-    assert [0xA700] == [status for _, status in refused.outcomes]
-    assert 1 == accepted.sent
-    assert [Registered.NEW] == node.archive.registered
+    assert [status for _, status in refused.outcomes] == [0xA700]
+    assert accepted.sent == 1
+    assert node.archive.registered == [Registered.NEW]
 
 
 def test_disk_low(start_node, make_file):
@@ -145,8 +145,8 @@ def test_disk_low(start_node, make_file):
 
     result = send_files(node.peer, [make_file()], "TEST")
 
-    assert [0xA700] == [status for _, status in result.outcomes]
-    assert [] == [p for p in node.root.rglob("*") if p.is_file()]
+    assert [status for _, status in result.outcomes] == [0xA700]
+    assert [p for p in node.root.rglob("*") if p.is_file()] == []
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_dataset_that_does_not_match(node, make_file, dataset_bytes, attribute, 
     ((reason, calling, sop_class),) = node.archive.refused
     assert attribute in reason
     assert ("TEST", str(ds.file_meta.MediaStorageSOPClassUID)) == (calling, sop_class)
-    assert [] == [p for p in writer.root.rglob("*") if p.is_file()]
+    assert [p for p in writer.root.rglob("*") if p.is_file()] == []
 
 
 @pytest.mark.parametrize("uid", ["../x", "1.2.3/4", "1", "", "1." + "2" * 64, "1.2\n3"])
@@ -181,8 +181,8 @@ def test_command_uid_never_becomes_a_path(node, make_file, dataset_bytes, writer
 
     answer = receive(incoming(path, sop_instance_uid=uid), [dataset_bytes(path)], writer, node.archive)
 
-    assert StoreStatus.CANNOT_UNDERSTAND == answer
-    assert [] == [p for p in writer.root.rglob("*") if p.is_file()]
+    assert answer == StoreStatus.CANNOT_UNDERSTAND
+    assert [p for p in writer.root.rglob("*") if p.is_file()] == []
 
 
 def test_garbage_is_not_understood(node, make_file, writer):
@@ -191,8 +191,8 @@ def test_garbage_is_not_understood(node, make_file, writer):
 
     answer = receive(announced, [b"\xff\xfe\xfd\xfc" * 50], writer, node.archive)
 
-    assert StoreStatus.CANNOT_UNDERSTAND == answer
-    assert 1 == len(node.archive.refused)
+    assert answer == StoreStatus.CANNOT_UNDERSTAND
+    assert len(node.archive.refused) == 1
 
 
 def test_interrupted_receive_is_swept(writer):
@@ -204,7 +204,7 @@ def test_interrupted_receive_is_swept(writer):
 
     writer.prepare()
 
-    assert (False, True) == (left.exists(), kept.exists())
+    assert (left.exists(), kept.exists()) == (False, True)
 
 
 def test_unsupported_class_is_listed_once(node, make_file):
@@ -225,7 +225,7 @@ def test_wrong_called_ae_title(start_node, tool):
 
     done = tool("echoscu", "-v", "-aec", "OTHER", node.peer.host, node.peer.port)
 
-    assert 0 != done.code
+    assert done.code != 0
     assert "Called AE Title Not Recognized" in done.text
 
 
@@ -234,7 +234,7 @@ def test_termscu_is_refused(node, tool):
     done = tool("termscu", "-v", node.peer.host, node.peer.port)
     echo(node.peer, "TEST")
 
-    assert 0 != done.code
+    assert done.code != 0
 
 
 def test_peer_that_is_not_there():
