@@ -4,7 +4,6 @@ Implemented by radir_node.catalog and radir_node.results; called by receive.py, 
 method may raise radir_node.errors.TransientError (the database is down): the peer then gets 0xA700 or 0xA701.
 """
 
-import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +11,21 @@ from pathlib import Path
 from typing import Protocol
 
 from dicom_services.scp.matching import Matcher
-from radir_node.domain.study import InstanceHeader
+from radir_node.domain.stored import Registered, StoredInstance
+
+
+__all__ = [
+    "ArchivePort",
+    "FindRequest",
+    "Level",
+    "QueryPort",
+    "Registered",
+    "RetrieveRequest",
+    "SimilarCasesPort",
+    "StoredInstance",
+    "StoredObject",
+    "VirtualSeries",
+]
 
 
 class Level(StrEnum):
@@ -22,34 +35,6 @@ class Level(StrEnum):
     STUDY = "STUDY"
     SERIES = "SERIES"
     IMAGE = "IMAGE"
-
-
-class Registered(StrEnum):
-    """What the catalogue made of one stored instance."""
-
-    NEW = "new"
-    SAME = "same"
-    """The very same bytes were registered before; nothing changed."""
-    REPLACED = "replaced"
-    """Same SOP Instance UID, other content: this file is current now, the older one stays on disk."""
-    KEPT = "kept"
-    """Same SOP Instance UID, other content, and the policy keeps the first: the caller removes this file."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredInstance:
-    """One instance that is durable on disk and waits for its row and job."""
-
-    header: InstanceHeader
-    path: str
-    """POSIX path below the storage root, e.g. "instances/3f/3f0c....dcm"."""
-    size: int
-    """Bytes of the whole file."""
-    sha256: str
-    """Hex digest of the whole file, file meta information included; also its name."""
-    calling_ae_title: str
-    received: dt.datetime
-    """Aware, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
