@@ -208,7 +208,7 @@ class UseCases(Protocol):
         """Give the study's key image as PNG."""
 
     def report_sentences(self, study_instance_uid: str, anatomy: str) -> tuple[str, ...]:
-        """Give the scrubbed sentences of the study's own report that speak of an anatomy key, or of any finding ("*")."""
+        """Give the scrubbed sentences of the study's report that speak of an anatomy key, or of any finding ("*")."""
 
     def sr(self, query: Query) -> bytes:
         """Write the answer as a DICOM Structured Report (Part 10 file). Raises as `similar`."""

@@ -1,0 +1,63 @@
+"""Logging in and out with a local account."""
+
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from radir_node.web.access import VisitorIfAny, end_session, our_form, start_session
+from radir_node.web.arrival import arrive
+from radir_node.web.login_state import Target
+from radir_node.web.pages import page
+from radir_node.web.site import SiteOf
+
+log = structlog.get_logger()
+router = APIRouter()
+
+LONGEST = 256
+"""Characters of a name or password; hashing anything longer is work for nobody."""
+
+
+@router.get("/login")
+def login_page(request: Request, visitor: VisitorIfAny) -> Response:
+    if visitor is not None:
+        return RedirectResponse("/", 303)
+    return page(request, "login.html", line="")
+
+
+@router.post("/login", dependencies=[Depends(our_form)])
+def login(
+    request: Request, site: SiteOf, username: Annotated[str, Form()] = "", password: Annotated[str, Form()] = ""
+) -> Response:
+    """Check the password, then go on to where the visitor wanted; an account or address that guesses has to wait."""
+    keys = f"account {username[:LONGEST].casefold()}", f"address {request.client.host if request.client else ''}"
+    wait = site.throttle.wait_seconds(*keys)
+    if wait > 0:
+        line = f"Too many attempts. Try again in {max(1, round(wait / 60))} min."
+        return page(request, "login.html", status=429, headers={"Retry-After": str(int(wait) + 1)}, line=line)
+    fits = len(username) <= LONGEST and len(password) <= LONGEST
+    user = site.use_cases.authenticate(username, password) if fits else None
+    if user is None:
+        site.throttle.failed(*keys)
+        log.warning("login refused")
+        return page(request, "login.html", status=401, line="Name or password is wrong.")
+    site.throttle.succeeded(*keys)
+    target = site.awaited.take(request.session.get("awaited", ""))
+    start_session(request, site, user)
+    log.info("logged in", role=user.role)
+    return follow(request, site, target)
+
+
+@router.post("/logout", dependencies=[Depends(our_form)])
+def logout(request: Request, site: SiteOf) -> Response:
+    end_session(request, site)
+    return RedirectResponse("/login", 303)
+
+
+def follow(request: Request, site: SiteOf, target: Target) -> Response:
+    """Go to an awaited target; the start page when there is none."""
+    if target.names_study:
+        return arrive(site, target)
+    is_ours = target.path.startswith("/") and not target.path.startswith(("//", "/\\"))
+    return RedirectResponse(target.path if is_ours else "/", 303)

@@ -1,0 +1,76 @@
+"""Templates and what they may call. Routes render through `page`, so that a page knows its visitor and form token."""
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from radir_node.web.access import form_token, visitor_if_any
+from radir_node.web.site import site_of
+
+HERE = Path(__file__).resolve().parent
+STATIC = HERE / "static"
+
+SEX_WORDS = {"F": "female", "M": "male", "O": "other"}
+
+
+def make_templates() -> Environment:
+    """Load the templates; everything is escaped, and an undefined name is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        age=age, sex=lambda code: SEX_WORDS.get(code, "sex unknown"), duration=duration, bytes=byte_size
+    )
+    return environment
+
+
+def page(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **values: object,
+) -> HTMLResponse:
+    """Render a template of the templates folder."""
+    site = site_of(request)
+    html = site.templates.get_template(template).render(
+        visitor=visitor_if_any(request, site), form_token=form_token(request), path=request.url.path, **values
+    )
+    return HTMLResponse(html, status, headers=dict(headers or {}))
+
+
+def age(years: float | None) -> str:
+    """Write an age as people say it: "67 y", "7 mo", "age unknown"."""
+    if years is None:
+        return "age unknown"
+    return f"{int(years)} y" if years >= 2 else f"{int(years * 12)} mo"
+
+
+def duration(value: float | dt.timedelta | None) -> str:
+    """Write a length of time with its largest unit: "41 s", "3 min", "5 h", "12 d"."""
+    if value is None:
+        return "-"
+    seconds = value.total_seconds() if isinstance(value, dt.timedelta) else value
+    for unit, size, up_to in (("s", 1, 90), ("min", 60, 90 * 60), ("h", 3600, 48 * 3600)):
+        if seconds < up_to:
+            return f"{max(0, round(seconds / size))} {unit}"
+    return f"{round(seconds / 86400)} d"
+
+
+def byte_size(count: int) -> str:
+    """Write a number of bytes with three digits: "1.43 GB"."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"

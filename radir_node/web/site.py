@@ -1,0 +1,39 @@
+"""What every route needs, made once by app.create_app and reached through the request."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+from jinja2 import Environment
+
+from radir_node.web.login_state import AwaitedTargets, EndedSessions, LoginThrottle
+from radir_node.web.metrics import WebMetrics
+from radir_node.web.ports import UseCases
+from radir_node.web.tokens import StudyTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The node behind the pages, and what the pages themselves keep."""
+
+    use_cases: UseCases
+    tokens: StudyTokens
+    templates: Environment
+    metrics: WebMetrics
+    session_seconds: float
+    usual_k: int
+    """Cases per answer where the visitor named no number."""
+    throttle: LoginThrottle = field(default_factory=LoginThrottle)
+    awaited: AwaitedTargets = field(default_factory=AwaitedTargets)
+    ended: EndedSessions = field(default_factory=EndedSessions)
+    clock: Callable[[], float] = time.time
+
+
+def site_of(request: Request) -> Site:
+    site: Site = request.app.state.site
+    return site
+
+
+SiteOf = Annotated[Site, Depends(site_of)]

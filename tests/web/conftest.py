@@ -1,0 +1,406 @@
+"""A node in memory behind the pages, clients for it, and the steps of a visit in a real browser."""
+
+import datetime as dt
+import functools
+import io
+import os
+import re
+import shutil
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from PIL import Image
+from playwright.sync_api import Page, Request, sync_playwright
+from starlette.testclient import TestClient
+
+from radir_node.domain.embedding import GLOBAL
+from radir_node.domain.match import Match, Query, SimilarCases
+from radir_node.domain.study import Modality, StudyState
+from radir_node.errors import NothingIndexed, UnknownAnatomy, UnknownStudy
+from radir_node.web.app import create_app
+from radir_node.web.ports import (
+    AnatomyChoice,
+    Coverage,
+    Health,
+    MatchScale,
+    Model,
+    Problem,
+    Queue,
+    RecallProbe,
+    Refusal,
+    Snapshot,
+    Storage,
+    StudyCard,
+    User,
+)
+from radir_node.web.server import listen, web_server
+
+NOW = dt.datetime(2026, 3, 14, 9, 26, 53, tzinfo=dt.UTC)
+SECRET = "a secret of the tests, long enough to sign with"
+ACCOUNTS = {"reader": ("reader's password", "viewer"), "keeper": ("keeper's password", "admin")}
+
+ANATOMIES = {
+    "lung": "lungs",
+    "lower_lobe:right": "right lower lobe",
+    "lower_lobe:left": "left lower lobe",
+    "pleura": "pleura",
+    "heart": "heart",
+    "mediastinum": "mediastinum",
+    "rib": "ribs",
+}
+FINDINGS = {
+    "pleural effusion, right": "There is a moderate right pleural effusion with adjacent atelectasis.",
+    "opacity, right lower lobe": "Patchy airspace opacity in the right lower lobe may represent pneumonia.",
+    "cardiomegaly": "The cardiac silhouette is enlarged.",
+    "nodule, left upper lobe": "An 8 mm nodule projects over the left upper lobe, not seen on the prior examination.",
+    "atelectasis, left base": "Linear opacities at the left base are consistent with subsegmental atelectasis.",
+    "central venous catheter": "A right internal jugular catheter ends in the superior vena cava.",
+    "old rib fracture, left": "Healed fractures of the left sixth and seventh ribs are unchanged.",
+}
+
+
+@dataclass
+class NodeInMemory:
+    """UseCases over a list of studies. Its ranking is different for each anatomy, and the same each time."""
+
+    cards: list[StudyCard]
+    accessions: dict[str, str] = field(default_factory=dict)
+    sentences: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    scores: MatchScale = field(default_factory=MatchScale)
+    health_reading: Health | None = None
+    checks: dict[str, bool] = field(default_factory=lambda: {"database": True, "storage": True})
+    fault: Exception | None = None
+    """Raised by every question about studies, as when the database is down."""
+
+    def authenticate(self, username: str, password: str) -> User | None:
+        known, role = ACCOUNTS.get(username, ("", ""))
+        return User(username, role) if known and known == password else None
+
+    def lookup(self, *, study_uid: str = "", accession: str = "") -> StudyCard | None:
+        self._stumble()
+        wanted = study_uid or self.accessions.get(accession, "-")
+        return next((card for card in self.cards if card.study_instance_uid == wanted), None)
+
+    def study(self, case_id: str) -> StudyCard | None:
+        self._stumble()
+        return next((card for card in self.cards if card.case_id == case_id), None)
+
+    def recent(self, limit: int) -> Sequence[StudyCard]:
+        return self.cards[:limit]
+
+    def similar(self, query: Query) -> SimilarCases:
+        self._stumble()
+        own = self.lookup(study_uid=query.study_instance_uid)
+        if own is None or not own.searchable:
+            raise UnknownStudy("no such study is indexed")
+        if query.anatomy != GLOBAL and query.anatomy not in ANATOMIES:
+            raise UnknownAnatomy(f"no anatomy is called {query.anatomy!r}")
+        others = [card for card in self.cards if card.searchable and card is not own and card.modality == own.modality]
+        if not others:
+            raise NothingIndexed(f"no other {own.modality} study is indexed")
+        eligible = [card for card in others if self._passes(card, query)]
+        ranked = sorted(eligible, key=lambda card: -self._score(own, card, query.anatomy))[: query.k]
+        assert own.modality is not None
+        return SimilarCases(
+            query=query,
+            modality=own.modality,
+            anatomy_used=query.anatomy,
+            anatomy_label=ANATOMIES.get(query.anatomy, "overall"),
+            model_id="cxr-tokens-1a2b3c4d-prep1",
+            snapshot_id="CXR-00042",
+            reference_size=len(others),
+            eligible=len(eligible),
+            matches=tuple(self._match(own, card, rank, query.anatomy) for rank, card in enumerate(ranked, start=1)),
+        )
+
+    def scale(self, similar: SimilarCases) -> MatchScale:
+        return self.scores
+
+    def preview(self, study_instance_uid: str) -> bytes | None:
+        card = self.lookup(study_uid=study_instance_uid)
+        return drawn_chest(zlib.crc32(study_instance_uid.encode())) if card and card.has_preview else None
+
+    def report_sentences(self, study_instance_uid: str, anatomy: str) -> tuple[str, ...]:
+        return self.sentences.get(study_instance_uid, ())
+
+    def sr(self, query: Query) -> bytes:
+        return b"\0" * 128 + b"DICM" + self.similar(query).anatomy_used.encode()
+
+    def health(self) -> Health:
+        self._stumble()
+        assert self.health_reading is not None
+        return self.health_reading
+
+    def ready(self) -> Mapping[str, bool]:
+        return self.checks
+
+    def _stumble(self) -> None:
+        if self.fault is not None:
+            raise self.fault
+
+    def _passes(self, card: StudyCard, query: Query) -> bool:
+        filters, age = query.filters, card.age_years or 0.0
+        in_age = (filters.age_min or 0) <= age <= (filters.age_max or 200)
+        return in_age and filters.sex in (None, card.sex)
+
+    def _score(self, own: StudyCard, other: StudyCard, anatomy: str) -> float:
+        noise = zlib.crc32(f"{own.case_id}{other.case_id}{anatomy}".encode()) / 2**32
+        return 0.3 + 0.35 * noise + 0.1 * len(set(own.findings) & set(other.findings))
+
+    def _match(self, own: StudyCard, card: StudyCard, rank: int, anatomy: str) -> Match:
+        assert card.modality is not None
+        return Match(
+            rank=rank,
+            score=self._score(own, card, anatomy),
+            study_instance_uid=card.study_instance_uid,
+            case_id=card.case_id,
+            modality=card.modality,
+            study_date=card.study_date,
+            age_years=card.age_years,
+            sex=card.sex,
+            sentences=self.sentences.get(card.study_instance_uid, ()),
+            findings=card.findings,
+            shared_findings=tuple(label for label in card.findings if label in own.findings),
+            has_report=card.has_report,
+        )
+
+
+@functools.cache
+def drawn_chest(seed: int) -> bytes:
+    """Draw something with the greys of a frontal radiograph: bright thorax, two dark lungs, ribs, noise. PNG."""
+    rng = np.random.default_rng(seed)
+    size = 320
+    y, x = np.mgrid[0:size, 0:size] / size - 0.5
+
+    def blob(cx: float, cy: float, rx: float, ry: float, edge: float) -> np.ndarray:
+        return 1 / (1 + np.exp((np.hypot((x - cx) / rx, (y - cy) / ry) - 1) / edge))
+
+    body = blob(0, 0.16, 0.47, 0.62, 0.03)
+    lungs = blob(-0.19, 0, 0.15, 0.3, 0.09) + blob(0.19, 0, 0.14, 0.3, 0.09)
+    ribs = 0.08 * (np.sin(44 * (y + 0.9 * (np.abs(x) - 0.2) ** 2)) > 0.55) * lungs
+    heart = blob(0.06, 0.14, 0.1 + 0.07 * rng.random(), 0.15, 0.12)
+    opacity = 0.5 * rng.random() * blob(rng.choice([-0.2, 0.2]), 0.25 * rng.random(), 0.1, 0.1, 0.4)
+    grey = 0.62 * body - 0.5 * lungs + ribs + 0.4 * heart * body + opacity * body
+    grey = np.clip(grey + 0.02 * rng.standard_normal((size, size)), 0, 1)
+    file = io.BytesIO()
+    Image.fromarray((255 * grey).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def uid_of(number: int) -> str:
+    return f"2.25.9000{number}"
+
+
+def make_card(number: int, **changes: object) -> StudyCard:
+    """One searchable radiograph; its findings follow from its number."""
+    labels = list(FINDINGS)
+    return replace(
+        StudyCard(
+            case_id=f"RADIR-{zlib.crc32(uid_of(number).encode()):08X}",
+            study_instance_uid=uid_of(number),
+            modality=Modality.CXR,
+            study_date=dt.date(2015 + number % 10, 5, 17),
+            age_years=30.0 + 7 * number % 55,
+            sex="FM"[number % 2],
+            state=StudyState.INDEXED,
+            searchable=True,
+            has_preview=True,
+            has_report=True,
+            findings=tuple(dict.fromkeys((labels[number % 7], labels[(2 * number + 1) % 7]))),
+            anatomies=tuple(
+                AnatomyChoice(key, label, in_report=key in ("lower_lobe:right", "pleura"))
+                for key, label in ANATOMIES.items()
+            ),
+        ),
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def make_health() -> Health:
+    hour = dt.timedelta(hours=1)
+    return Health(
+        checked_at=NOW,
+        studies={StudyState.INDEXED: 241, StudyState.ENCODING: 2, StudyState.NOT_INDEXABLE: 2, StudyState.FAILED: 1},
+        instances=1893,
+        reports=204,
+        coverage=(Coverage(Modality.CXR, 214, 210, 190), Coverage(Modality.CT, 32, 31, 14)),
+        queue=Queue(depth=3, oldest_seconds=4.2),
+        failures=(Problem("RADIR-0B5E55ED", "CT", NOW - hour, "the encoder gave a vector that is not finite"),),
+        not_indexable=(
+            Problem("RADIR-5CA1AB1E", "CR", NOW - 2 * hour, "no frontal view among 1 radiograph (ViewPosition LL)"),
+            Problem("RADIR-DEC0DE00", "CT", NOW - 30 * hour, "only localizers and a dose sheet, no axial series"),
+        ),
+        refused=(Refusal("SOP class not accepted: Ultrasound Image Storage", 4, NOW - 3 * hour),),
+        snapshots=(
+            Snapshot("CXR-00042", Modality.CXR, NOW - hour / 5, rows=4830, partitions=23),
+            Snapshot("CT-00007", Modality.CT, NOW - 5 * hour, rows=403, partitions=13),
+        ),
+        recall=(
+            RecallProbe(Modality.CXR, 0.998, 50, 0.31, 0.94, NOW - hour),
+            RecallProbe(Modality.CT, 1.0, 31, 0.07, 0.09, NOW - hour),
+        ),
+        storage=Storage(used_bytes=18_300_000_000, free_bytes=412_000_000_000),
+        models=(
+            Model(Modality.CXR, "cxr-tokens-1a2b3c4d-prep1", "research use", 210),
+            Model(Modality.CT, "ct-densitometry-9f8e7d6c-prep1", "Apache-2.0", 31),
+        ),
+    )
+
+
+@pytest.fixture
+def node() -> NodeInMemory:
+    """Twenty radiographs, a study on its way, and one that cannot be indexed."""
+    cards = [make_card(number) for number in range(20)]
+    cards.append(make_card(20, searchable=False, has_preview=False, state=StudyState.ENCODING))
+    reason = "no frontal view among 2 radiographs"
+    cards.append(make_card(21, searchable=False, state=StudyState.NOT_INDEXABLE, reason=reason))
+    sentences = {card.study_instance_uid: tuple(FINDINGS[label] for label in card.findings) for card in cards}
+    return NodeInMemory(cards, {"A-7": uid_of(7)}, sentences, health_reading=make_health())
+
+
+@pytest.fixture
+def app(node: NodeInMemory) -> FastAPI:
+    return create_app(node, secret=SECRET, session_hours=1, frame_ancestors="'self' https://viewer.example")
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[TestClient]:
+    """A browser without a session, which shows redirects instead of following them."""
+    with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as client:
+        yield client
+
+
+@pytest.fixture
+def log_in() -> Callable[..., str]:
+    """Send the login form as a browser does; gives the Location it answers."""
+
+    def send(client: TestClient, name: str = "reader", password: str | None = None) -> str:
+        token = hidden_token(client.get("/login").text)
+        secret = ACCOUNTS[name][0] if password is None else password
+        answer = client.post("/login", data={"token": token, "username": name, "password": secret})
+        return answer.headers.get("location", "")
+
+    return send
+
+
+@pytest.fixture
+def reader(client: TestClient, log_in: Callable[..., str]) -> TestClient:
+    log_in(client, "reader")
+    return client
+
+
+@pytest.fixture
+def keeper(client: TestClient, log_in: Callable[..., str]) -> TestClient:
+    log_in(client, "keeper")
+    return client
+
+
+@pytest.fixture
+def form_token_in() -> Callable[[str], str]:
+    return hidden_token
+
+
+def hidden_token(html: str) -> str:
+    found = re.search(r'name="token" value="([^"]+)"', html)
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[FastAPI], str]]:
+    """Serve an application on a free loopback port; gives its origin. Ends with the test."""
+    with ExitStack() as stack:
+
+        def start(app: FastAPI) -> str:
+            listener = stack.enter_context(listen("127.0.0.1", 0))
+            listener.listen()  # connections wait here until the server's thread takes them
+            server = web_server(app)
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+            thread.start()
+            stack.callback(thread.join, 10)
+            stack.callback(setattr, server, "should_exit", True)
+            host, port = listener.getsockname()
+            return f"http://{host}:{port}"
+
+        yield start
+
+
+@dataclass
+class Visit:
+    """Somebody at a real browser. Every step waits for what it should bring about; `left_host` stays empty."""
+
+    page: Page
+    folder: Path
+    left_host: list[str] = field(default_factory=list)
+    origin: str = ""
+
+    def begin(self, origin: str) -> None:
+        self.origin = origin
+        self.page.on("request", self._note)
+
+    def launch(self, study_uid: str) -> None:
+        self.page.goto(f"{self.origin}/launch?studyUID={study_uid}&src=test")
+
+    def log_in(self, name: str, password: str) -> None:
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Log in").click()
+
+    def ranking(self) -> list[str]:
+        """Wait for the ranked cases and give their pseudonyms in order."""
+        self.page.wait_for_selector(".case")
+        return self.page.eval_on_selector_all(".case", "cases => cases.map(c => c.dataset.case)")
+
+    def anatomies(self) -> list[str]:
+        return self.page.eval_on_selector_all(".chip", "chips => chips.map(c => c.dataset.anatomy)")
+
+    def choose_anatomy(self, key: str) -> None:
+        self.page.click(f'.chip[data-anatomy="{key}"]')
+        self.page.wait_for_selector(f'.chip[data-anatomy="{key}"][aria-current]')
+
+    def press(self, key: str, then: str) -> None:
+        """Press a key and wait for a selector."""
+        self.page.keyboard.press(key)
+        self.page.wait_for_selector(then)
+
+    def index_health(self) -> list[str]:
+        """Open the admin page and give the titles of its tiles."""
+        self.page.get_by_role("link", name="Index health").click()
+        self.page.wait_for_selector("#health .tile")
+        return self.page.eval_on_selector_all(".tile-title", "titles => titles.map(t => t.textContent)")
+
+    def shot(self, name: str) -> Path:
+        """Take a screenshot once every image is drawn."""
+        near = "[...document.images].filter(image => image.loading !== 'lazy')"
+        self.page.evaluate(f"Promise.all({near}.map(image => image.decode()))")
+        self.page.evaluate("document.fonts.ready.then(() => true)")
+        path = self.folder / f"{name}.png"
+        self.page.screenshot(path=path)
+        return path
+
+    def _note(self, request: Request) -> None:
+        if not request.url.startswith((self.origin, "blob:", "data:")):
+            self.left_host.append(request.url)
+
+
+@pytest.fixture
+def visit(tmp_path: Path) -> Iterator[Visit]:
+    """A fresh browser window of 1400 x 850. RADIR_TEST_SHOTS names a folder to keep the screenshots in."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium on the PATH (Debian package chromium)")
+    folder = Path(os.environ.get("RADIR_TEST_SHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking"]
+    args = ["--no-sandbox", "--disable-gpu", *quiet, "--disable-component-update", "--disable-sync"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=args)
+        yield Visit(browser.new_page(viewport={"width": 1400, "height": 850}), folder)
+        browser.close()

@@ -1,0 +1,52 @@
+"""One visit in a real browser, against the pages served over HTTP."""
+
+from fastapi import FastAPI
+from playwright.sync_api import expect
+
+
+def test_a_radiologist_goes_from_the_viewer_to_index_health(serve, visit, app: FastAPI, node) -> None:
+    """Launch, login, results, another anatomy with another ranking, compare, index health: nothing leaves the host."""
+    study_uid = node.cards[3].study_instance_uid
+    errors: list[str] = []
+    visit.page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    visit.page.on("pageerror", lambda error: errors.append(str(error)))
+    visit.begin(serve(app))
+
+    visit.launch(study_uid)
+    visit.shot("1-login")
+    visit.log_in("keeper", "keeper's password")
+    overall = visit.ranking()
+    visit.shot("2-results")
+    addresses = [visit.page.url]
+    visit.choose_anatomy("lower_lobe:right")
+    right_lower_lobe = visit.ranking()
+    visit.shot("3-anatomy")
+    addresses.append(visit.page.url)
+    visit.press("2", then=".compare")
+    visit.shot("4-compare")
+    addresses.append(visit.page.url)
+    visit.press("ArrowRight", then='.steps [aria-current]:text("3")')
+    visit.press("Escape", then=".results")
+    tiles = visit.index_health()
+    visit.shot("5-index-health")
+
+    assert len(overall) == 5
+    assert overall != right_lower_lobe
+    assert "Recall at 10" in tiles
+    assert all(study_uid not in address for address in addresses)
+    assert visit.left_host == []
+    assert errors == []
+
+
+def test_a_changed_filter_ranks_again_without_a_button(serve, visit, app: FastAPI, node) -> None:
+    """Choosing a sex in the filter bar shows only cases of that sex; the chosen anatomy stays."""
+    visit.begin(serve(app))
+    visit.launch(node.cards[3].study_instance_uid)
+    visit.log_in("reader", "reader's password")
+    visit.choose_anatomy("heart")
+
+    visit.page.get_by_label("Sex").select_option("F")
+    visit.page.wait_for_url("**sex=F**")
+
+    expect(visit.page.locator(".case .facts span:first-child")).to_have_text(["female"] * 5)
+    assert "anatomy=heart" in visit.page.url
