@@ -1,0 +1,126 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from radir_node.catalog.cases import Cases
+from radir_node.catalog.database import Database
+from radir_node.catalog.intake import Intake
+from radir_node.catalog.studies import Studies
+from radir_node.catalog.vectors import Vectors
+from radir_node.domain.embedding import GLOBAL, Encoded, ModelVersion
+from radir_node.domain.indexing import Outcome, StudyWork
+from radir_node.domain.report import ReportText, Status, Tag
+from radir_node.domain.stored import StoredInstance
+from radir_node.domain.study import Modality, StudyState
+
+Stored = Callable[..., StoredInstance]
+
+MODEL = ModelVersion("tiny", Modality.CXR, "0" * 64, "p1", ("heart",))
+
+
+@pytest.fixture
+def work(intake: Intake, studies: Studies, stored: Stored) -> StudyWork:
+    """A study that the worker has taken up."""
+    intake.register(stored())
+    intake.settle(1)
+    taken = studies.start(1)
+    assert taken is not None
+    return taken
+
+
+def indexed(value: float = 1.0) -> Outcome:
+    vector = np.zeros(512, np.float32)
+    vector[0] = value
+    tag = Tag("cardiomegaly", "heart", Status.PRESENT, 0, 5, 0, 20, "test")
+    return Outcome(
+        StudyState.INDEXED,
+        modality=Modality.CXR,
+        model=MODEL,
+        encoded=(Encoded("1.2.3", {GLOBAL: vector, "heart": vector}, features={"ctr": 0.6}),),
+        reports=((ReportText("1.2.9", "Heart is enlarged."), (tag,)),),
+        parser_version="t1",
+        not_indexable={"1.2.4": "lateral view"},
+    )
+
+
+def test_taking_a_study_up_yields_its_instances_and_headers(work: StudyWork) -> None:
+    """The worker reads nothing else from the catalogue."""
+    (path, header), *rest = work.instances
+
+    assert (
+        path, header.sop_instance_uid, header.study_instance_uid, header.modality, header.patient_id,
+    ) == ("instances/a.dcm", "1.2.3", "1.2", "DX", "P1")  # fmt: skip
+    assert rest == []
+
+
+def test_finishing_writes_vectors_reports_and_state_together(
+    work: StudyWork, studies: Studies, database: Database
+) -> None:
+    """After `finish` the study is searchable and its report is tagged."""
+    written = studies.finish(work, indexed())
+
+    assert written
+    case = Cases(database).by_uid("1.2")
+    assert case is not None
+    assert (case.state, case.has_vectors, case.reports[0].tags[0].finding) == (StudyState.INDEXED, True, "cardiomegaly")
+    assert {GLOBAL, "heart"} == {row.partition.anatomy for row in Vectors(database).rows()}
+
+
+def test_indexing_again_replaces_vectors_and_tells_the_index(
+    work: StudyWork, studies: Studies, intake: Intake, stored: Stored, database: Database
+) -> None:
+    """A reopened study is indexed exactly once: old rows go, new rows come, both are in the change log."""
+    studies.finish(work, indexed())
+    before = {row.id for row in Vectors(database).rows()}
+    intake.register(stored(sop="1.2.5", sha256="late"))
+    intake.settle(1)
+    again = studies.start(1)
+    assert again is not None
+
+    studies.finish(again, indexed(0.5))
+
+    after = {row.id for row in Vectors(database).rows()}
+    assert not before & after
+    assert before | after == set(Vectors(database).changes_since("0").ids)
+
+
+def test_a_study_reopened_while_it_is_encoded_is_not_written(
+    work: StudyWork, studies: Studies, intake: Intake, stored: Stored, database: Database
+) -> None:
+    """The late instance wins: nothing half-old is stored, and the study waits for its quiet time again."""
+    intake.register(stored(sop="1.2.5", sha256="late"))
+
+    written = studies.finish(work, indexed())
+
+    assert not written
+    assert list(Vectors(database).rows()) == []
+    assert studies.counts()["studies"] == {"receiving": 1}
+
+
+def test_a_study_that_is_not_queued_is_not_taken_up(work: StudyWork, studies: Studies) -> None:
+    """A job delivered twice does nothing the second time."""
+    studies.finish(work, indexed())
+
+    assert studies.start(1) is None
+
+
+def test_a_failed_study_says_why(work: StudyWork, studies: Studies) -> None:
+    """The reason is what people see."""
+    studies.fail(work.study_id, "unexpected ValueError while indexing")
+
+    assert [(s["state"], s["reason"]) for s in studies.list()] == [("failed", "unexpected ValueError while indexing")]
+
+
+def test_a_change_is_seen_once_whatever_the_commit_order(work: StudyWork, studies: Studies, database: Database) -> None:
+    """An open transaction holds the watermark back instead of losing its row (spec search 3.3)."""
+    vectors = Vectors(database)
+    with database.begin() as other:
+        other.exec_driver_sql("insert into index_change (op, embedding_id) values ('upsert', 999)")
+        studies.finish(work, indexed())
+        early = vectors.changes_since("0")
+    late = vectors.changes_since(early.watermark)
+
+    assert early.ids == ()
+    assert 999 in late.ids
+    assert len(late.ids) == 3
