@@ -23,11 +23,14 @@ def refusing(what: str, *, quote: bool = False) -> Iterator[None]:
     """Translate every error of the block to NotIndexable(what).
 
     quote adds the error's own first line; leave it off where that line could hold a value from the header.
-    Malformed input makes pydicom and the decoders raise nearly any class, so all of Exception is translated.
+    Malformed input makes pydicom and the decoders raise nearly any class, so all of Exception is translated but what
+    the operating system reports (an OSError with a number): that is trouble of this machine, not of the file.
     """
     try:
         yield
-    except (NotIndexable, FileNotFoundError, PermissionError):
+    except NotIndexable:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise NotIndexable(f"{what} ({one_line(error) if quote else type(error).__name__})") from error
