@@ -57,19 +57,21 @@ def _rectangle(dataset: Dataset, name: str) -> Box | None:
 
 
 def _filled(padding: NDArray[np.bool_] | None) -> Box | None:
-    return None if padding is None else _extent(~padding.all(axis=1), ~padding.all(axis=0))
+    return (
+        None if padding is None else _extent(np.flatnonzero(~padding.all(axis=1)), np.flatnonzero(~padding.all(axis=0)))
+    )
 
 
 def _not_blank(pixels: NDArray[np.float32]) -> Box | None:
-    spreads = [np.ptp(np.percentile(pixels, (1, 99), axis=axis), axis=0) for axis in (1, 0)]
-    return _extent(*(np.array(spread > BLANK_WITHIN, ndmin=1) for spread in spreads))
+    rows, columns = (np.percentile(pixels, (1, 99), axis=axis) for axis in (1, 0))
+    return _extent(*(np.flatnonzero(high - low > BLANK_WITHIN) for low, high in (rows, columns)))
 
 
-def _extent(rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> Box | None:
-    first, second = np.flatnonzero(rows), np.flatnonzero(columns)
-    if not first.size or not second.size:
+def _extent(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Box | None:
+    """Return the box from the first to the last of the given rows and columns."""
+    if not rows.size or not columns.size:
         return None
-    return int(first[0]), int(first[-1]) + 1, int(second[0]), int(second[-1]) + 1
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
 def _intersection(one: Box, other: Box) -> Box:

@@ -20,7 +20,7 @@ Bytes = NDArray[np.uint8]
 def preview(prepared: PreparedStudy) -> Preview | None:
     """Return the first radiograph, or an axial and a coronal CT section side by side; None when nothing was readable.
 
-    The CT sections pass through the most lung; they are shown as radiologists see them (patient's left on the right) at
+    The CT sections pass through the lungs; they are shown as radiologists see them (patient's left on the right) at
     their true proportions.
     """
     if prepared.volumes:
@@ -36,12 +36,17 @@ def _sections(volume: CtVolume) -> Bytes:
     sampled = hu[:, ::_SAMPLING, ::_SAMPLING]
     lung = (sampled > _LUNG_RANGE[0]) & (sampled < _LUNG_RANGE[1])
     axial = _windowed(hu[int(lung.sum(axis=(1, 2)).argmax())])
-    coronal = _windowed(hu[::-1, min(int(lung.sum(axis=(0, 2)).argmax()) * _SAMPLING, hu.shape[1] - 1)])
+    coronal = _windowed(hu[::-1, _middle(lung.sum(axis=(0, 2))) * _SAMPLING])
     scale = min(LARGEST_SIDE / max(axial.shape[0] * row_mm, coronal.shape[0] * slice_mm), 1 / min(row_mm, column_mm))
     parts = [_resized(axial, (row_mm, column_mm), scale), _resized(coronal, (slice_mm, column_mm), scale)]
     height = max(part.shape[0] for part in parts)
     framed = [np.pad(part, (_centred(height - part.shape[0]), (0, 0))) for part in parts]
     return np.concatenate([framed[0], np.zeros((height, _GAP), np.uint8), framed[1]], axis=1)
+
+
+def _middle(counts: NDArray[np.int_]) -> int:
+    """Return where half of the counted voxels are passed: table and clothing pull a maximum, not the median."""
+    return int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
 
 
 def _centred(spare: int) -> tuple[int, int]:

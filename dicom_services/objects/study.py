@@ -74,7 +74,7 @@ def _sorted_out(instances: StoredInstances) -> tuple[StoredInstances, StoredInst
         if header.sop_class_uid in READERS:
             continue
         if not _is_image(header):
-            reasons[header.sop_instance_uid] = f"{UID(header.sop_class_uid).name} is not an image"
+            reasons[header.sop_instance_uid] = f"{_class_name(header)} is not an image"
         elif not header.rows or not header.columns:
             reasons[header.sop_instance_uid] = "no pixel data"
         elif header.sop_class_uid in CT_CLASSES or header.modality == "CT":
@@ -82,7 +82,7 @@ def _sorted_out(instances: StoredInstances) -> tuple[StoredInstances, StoredInst
         elif header.sop_class_uid in RADIOGRAPH_CLASSES or header.modality in RADIOGRAPH_MODALITIES:
             radiographs.append((path, header))
         else:
-            kind = header.modality or UID(header.sop_class_uid).name
+            kind = header.modality or _class_name(header)
             reasons[header.sop_instance_uid] = f"{kind} is not a modality this node searches"
     return radiographs, slices, reasons
 
@@ -90,6 +90,11 @@ def _sorted_out(instances: StoredInstances) -> tuple[StoredInstances, StoredInst
 def _is_image(header: InstanceHeader) -> bool:
     name = UID(header.sop_class_uid).name
     return name.endswith(_IMAGE_NAMES) or (header.rows is not None and header.columns is not None)
+
+
+def _class_name(header: InstanceHeader) -> str:
+    sop_class = UID(header.sop_class_uid)
+    return "an object of an unknown SOP class" if sop_class.name == sop_class else sop_class.name
 
 
 def _frontal(radiographs: StoredInstances, reasons: dict[str, str], limits: DecodeLimits | None) -> list[Radiograph]:

@@ -1,8 +1,10 @@
 """Chooses frontal chest radiographs by their headers. Called by the ingest of a study before any pixel is decoded.
 
-The rule, in the order of trust: View Position, View Code Sequence, the descriptions of series and view, Patient
-Orientation. The first of them that speaks decides; where all are silent the image counts as frontal, because plain
-portable chest images are the ones that come without a view.
+The rule: View Position, View Code Sequence, Series Description and View Name are heard together, and one that names
+another view outvotes one that says frontal: consoles leave View Position at PA for the lateral that follows, the reverse
+is rare, and a lateral in the index harms more than a frontal left out. Where these are silent, protocol and processing
+names are asked, then Patient Orientation; where all are silent the image counts as frontal, because plain portable
+chest images are the ones that come without a view.
 """
 
 import re
@@ -60,17 +62,13 @@ def why_not_frontal_chest(dataset: Dataset) -> str | None:
 
 def view_of(dataset: Dataset) -> View | None:
     """Return the view that the header names, or None when it names none."""
-    position = _named(text(dataset, "ViewPosition"))
-    if position:
-        return position
-    for code in items(dataset, "ViewCodeSequence"):
-        coded = _named(text(code, "CodeMeaning"))
-        if coded:
-            return coded
-    for keyword in ("SeriesDescription", "ViewName", "AcquisitionDeviceProcessingDescription", "ProtocolName"):
-        described = _named(text(dataset, keyword))
-        if described:
-            return described
+    codes = [text(code, "CodeMeaning") for code in items(dataset, "ViewCodeSequence")]
+    trusted = [*codes, *(text(dataset, keyword) for keyword in ("ViewPosition", "SeriesDescription", "ViewName"))]
+    others = [text(dataset, keyword) for keyword in ("ProtocolName", "AcquisitionDeviceProcessingDescription")]
+    for said in (trusted, others):
+        named = [view for view in map(_named, said) if view is not None]
+        if named:
+            return next((view for view in named if view is not View.FRONTAL), View.FRONTAL)
     return _by_orientation(words(dataset, "PatientOrientation"))
 
 
