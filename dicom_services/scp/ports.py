@@ -13,7 +13,6 @@ from typing import Protocol
 from dicom_services.scp.matching import Matcher
 from radir_node.domain.stored import Registered, StoredInstance
 
-
 __all__ = [
     "ArchivePort",
     "FindRequest",
