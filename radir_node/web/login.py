@@ -31,18 +31,19 @@ def login(
     request: Request, site: SiteOf, username: Annotated[str, Form()] = "", password: Annotated[str, Form()] = ""
 ) -> Response:
     """Check the password, then go on to where the visitor wanted; an account or address that guesses has to wait."""
-    keys = f"account {username[:LONGEST].casefold()}", f"address {request.client.host if request.client else ''}"
-    wait = site.throttle.wait_seconds(*keys)
+    account, address = username[:LONGEST].casefold(), request.client.host if request.client else ""
+    wait = max(site.accounts.wait_seconds(account), site.addresses.wait_seconds(address))
     if wait > 0:
         line = f"Too many attempts. Try again in {max(1, round(wait / 60))} min."
         return page(request, "login.html", status=429, headers={"Retry-After": str(int(wait) + 1)}, line=line)
     fits = len(username) <= LONGEST and len(password) <= LONGEST
     user = site.use_cases.authenticate(username, password) if fits else None
     if user is None:
-        site.throttle.failed(*keys)
+        site.accounts.failed(account)
+        site.addresses.failed(address)
         log.warning("login refused")
         return page(request, "login.html", status=401, line="Name or password is wrong.")
-    site.throttle.succeeded(*keys)
+    site.accounts.succeeded(account)
     target = site.awaited.take(request.session.get("awaited", ""))
     start_session(request, site, user)
     log.info("logged in", role=user.role)

@@ -13,43 +13,41 @@ from dataclasses import dataclass
 
 Clock = Callable[[], float]
 
-ATTEMPTS = 5
-"""Wrong passwords per account or address before it has to wait."""
+ACCOUNT_ATTEMPTS = 5
+"""Wrong passwords for one account before it has to wait."""
+ADDRESS_ATTEMPTS = 50
+"""The same for one address, which a whole department may share behind a proxy."""
 WAIT_SECONDS = 300.0
 MOST_REMEMBERED = 10_000
 
 
 class LoginThrottle:
-    """Count wrong passwords per key (account, address); a key with ATTEMPTS of them waits WAIT_SECONDS."""
+    """Count wrong passwords per key (an account, an address); one with too many waits until WAIT_SECONDS are over."""
 
-    def __init__(self, clock: Clock = time.monotonic) -> None:
+    def __init__(self, attempts: int, clock: Clock = time.monotonic) -> None:
+        self._attempts = attempts
         self._clock = clock
         self._lock = threading.Lock()
         self._failures: OrderedDict[str, list[float]] = OrderedDict()
 
-    def wait_seconds(self, *keys: str) -> float:
-        """Tell how long the slowest of the keys has to wait; 0 when all may try."""
+    def wait_seconds(self, key: str) -> float:
+        """Tell how long the key has to wait; 0 when it may try."""
         with self._lock:
-            return max(self._wait(key) for key in keys)
-
-    def failed(self, *keys: str) -> None:
-        with self._lock:
-            for key in keys:
-                recent = [at for at in self._failures.pop(key, []) if at > self._clock() - WAIT_SECONDS]
-                self._failures[key] = [*recent, self._clock()][-ATTEMPTS:]
-            while len(self._failures) > MOST_REMEMBERED:
-                self._failures.popitem(last=False)
-
-    def succeeded(self, *keys: str) -> None:
-        with self._lock:
-            for key in keys:
-                self._failures.pop(key, None)
-
-    def _wait(self, key: str) -> float:
-        failures = self._failures.get(key, [])
-        if len(failures) < ATTEMPTS:
+            failures = self._failures.get(key, [])
+        if len(failures) < self._attempts:
             return 0.0
         return max(0.0, failures[0] + WAIT_SECONDS - self._clock())
+
+    def failed(self, key: str) -> None:
+        with self._lock:
+            recent = [at for at in self._failures.pop(key, []) if at > self._clock() - WAIT_SECONDS]
+            self._failures[key] = [*recent, self._clock()][-self._attempts :]
+            if len(self._failures) > MOST_REMEMBERED:
+                self._failures.popitem(last=False)
+
+    def succeeded(self, key: str) -> None:
+        with self._lock:
+            self._failures.pop(key, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class Envelope:
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
                 headers.setdefault("Cache-Control", "no-store")
+                self._note(scope, status, time.perf_counter() - started)
             await send(message)
 
         try:
@@ -64,10 +65,12 @@ class Envelope:
             correlation = _report(error, scope)
             if status == 0:
                 await self._apology(correlation, scope)(scope, receive, send_dressed)
-        finally:
-            seconds = time.perf_counter() - started
-            self._metrics.answered(scope["method"], _route(scope), status, seconds)
-            log.info("answered", method=scope["method"], route=_route(scope), status=status, seconds=round(seconds, 4))
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count and log an answer before its first byte goes out: whoever has the answer finds it counted."""
+        method, route = scope["method"], _route(scope)
+        self._metrics.answered(method, route, status, seconds)
+        log.info("answered", method=method, route=route, status=status, seconds=round(seconds, 4))
 
 
 def _report(error: Exception, scope: Scope) -> str:

@@ -8,12 +8,22 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from radir_node.domain.study import StudyState
 from radir_node.web.access import form_token, visitor_if_any
 from radir_node.web.site import site_of
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
 
+STATE_WORDS = {
+    StudyState.RECEIVING: "still arriving",
+    StudyState.QUIET: "complete in a moment",
+    StudyState.QUEUED: "waiting to be encoded",
+    StudyState.ENCODING: "being encoded",
+    StudyState.INDEXED: "indexed",
+    StudyState.NOT_INDEXABLE: "not indexable",
+    StudyState.FAILED: "failed",
+}
 SEX_WORDS = {"F": "female", "M": "male", "O": "other"}
 
 
@@ -27,7 +37,7 @@ def make_templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        age=age, sex=lambda code: SEX_WORDS.get(code, "sex unknown"), duration=duration, bytes=byte_size
+        age=age, sex=lambda code: SEX_WORDS.get(code, "sex unknown"), state=STATE_WORDS.__getitem__, duration=duration
     )
     return environment
 

@@ -34,7 +34,7 @@ def results(request: Request, site: SiteOf, visitor: Viewer, token: str) -> Resp
         token=token,
         card=card,
         choice=choice,
-        chips=chips_for(card, choice.anatomy),
+        chips=chips_for(card, similar.anatomy_used),
         ranking=rank(similar, site.use_cases.scale(similar), site.tokens),
         sentences=site.use_cases.report_sentences(card.study_instance_uid, similar.anatomy_used),
     )

@@ -67,7 +67,7 @@ def _problems(health: Health) -> Tile:
     failed = health.studies.get(StudyState.FAILED, 0) + health.queue.failed
     quarantined = health.studies.get(StudyState.NOT_INDEXABLE, 0)
     level = Level.ACT if failed else Level.OK
-    return Tile("Failed", str(failed), level, f"{quarantined} not indexable, by their nature", "see the reasons below")
+    return Tile("Failed", str(failed), level, f"and {quarantined} not indexable", "see the reasons below")
 
 
 def _recall(health: Health) -> Tile:

@@ -13,12 +13,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
 from PIL import Image
 from playwright.sync_api import Page, Request, sync_playwright
-from starlette.testclient import TestClient
 
 from radir_node.domain.embedding import GLOBAL
 from radir_node.domain.match import Match, Query, SimilarCases
@@ -271,9 +271,9 @@ def app(node: NodeInMemory) -> FastAPI:
 
 
 @pytest.fixture
-def client(app: FastAPI) -> Iterator[TestClient]:
-    """A browser without a session, which shows redirects instead of following them."""
-    with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as client:
+def client(serve: Callable[[FastAPI], str], app: FastAPI) -> Iterator[httpx.Client]:
+    """An HTTP client with a cookie jar, without a session, which shows redirects instead of following them."""
+    with httpx.Client(base_url=serve(app), trust_env=False) as client:
         yield client
 
 
@@ -281,7 +281,7 @@ def client(app: FastAPI) -> Iterator[TestClient]:
 def log_in() -> Callable[..., str]:
     """Send the login form as a browser does; gives the Location it answers."""
 
-    def send(client: TestClient, name: str = "reader", password: str | None = None) -> str:
+    def send(client: httpx.Client, name: str = "reader", password: str | None = None) -> str:
         token = hidden_token(client.get("/login").text)
         secret = ACCOUNTS[name][0] if password is None else password
         answer = client.post("/login", data={"token": token, "username": name, "password": secret})
@@ -291,20 +291,37 @@ def log_in() -> Callable[..., str]:
 
 
 @pytest.fixture
-def reader(client: TestClient, log_in: Callable[..., str]) -> TestClient:
+def reader(client: httpx.Client, log_in: Callable[..., str]) -> httpx.Client:
     log_in(client, "reader")
     return client
 
 
 @pytest.fixture
-def keeper(client: TestClient, log_in: Callable[..., str]) -> TestClient:
+def keeper(client: httpx.Client, log_in: Callable[..., str]) -> httpx.Client:
     log_in(client, "keeper")
     return client
 
 
 @pytest.fixture
 def form_token_in() -> Callable[[str], str]:
+    """Read the token out of a page's form."""
     return hidden_token
+
+
+@pytest.fixture
+def post() -> Callable[..., httpx.Response]:
+    """Send a form with the token that the session's pages carry."""
+
+    def send(client: httpx.Client, path: str, **fields: str) -> httpx.Response:
+        return client.post(path, data={"token": hidden_token(client.get("/").text), **fields})
+
+    return send
+
+
+@pytest.fixture
+def page_of(app: FastAPI) -> Callable[[StudyCard], str]:
+    """Give the path of a study's page."""
+    return lambda card: f"/s/{app.state.site.tokens.seal(card.case_id)}"
 
 
 def hidden_token(html: str) -> str:
