@@ -1,4 +1,4 @@
-"""Finds the part of a radiograph that holds the patient: collimator, shutter, padding and blank borders cut away.
+"""Finds the part of a radiograph that holds the patient: collimator, shutter, padding and dark borders cut away.
 
 Called by radiograph on density values. A cut that would leave too little is disbelieved: headers give edges of other
 coordinate systems, and a picture is worth more than its header.
@@ -13,8 +13,9 @@ from dicom_services.objects.views import SMALLEST_SIDE
 
 SMALLEST_KEPT = 0.2
 """Share of the picture that must remain."""
-BLANK_WITHIN = 0.02
-"""A border row or column whose values differ by less (1st to 99th percentile) is blank."""
+DARK = 0.02
+"""A border row or column whose 99th percentile is at most this bright holds nothing: it is collimated or off the detector.
+White ones stay, they may be a dense abdomen."""
 
 _EDGES = ("UpperHorizontalEdge", "LowerHorizontalEdge", "LeftVerticalEdge", "RightVerticalEdge")
 
@@ -33,7 +34,7 @@ def patient_box(
         ("collimator", _rectangle(dataset, "Collimator")),
         ("shutter", _rectangle(dataset, "Shutter")),
         ("padding", _filled(padding)),
-        ("blank border", _not_blank(pixels)),
+        ("dark border", _not_dark(pixels)),
     ):
         inside = _intersection(box, found or whole)
         if _is_enough(inside, rows * columns):
@@ -62,9 +63,9 @@ def _filled(padding: NDArray[np.bool_] | None) -> Box | None:
     )
 
 
-def _not_blank(pixels: NDArray[np.float32]) -> Box | None:
-    rows, columns = (np.percentile(pixels, (1, 99), axis=axis) for axis in (1, 0))
-    return _extent(*(np.flatnonzero(high - low > BLANK_WITHIN) for low, high in (rows, columns)))
+def _not_dark(pixels: NDArray[np.float32]) -> Box | None:
+    rows, columns = (np.percentile(pixels, 99, axis=axis) > DARK for axis in (1, 0))
+    return _extent(np.flatnonzero(rows), np.flatnonzero(columns))
 
 
 def _extent(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Box | None:

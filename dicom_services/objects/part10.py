@@ -31,7 +31,7 @@ class _BoundedFile(io.BufferedReader):
     """A file that never allocates more than it holds, and gives up after MAX_READS reads."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(io.FileIO(path))
+        super().__init__(io.FileIO(str(path)))  # pydicom takes the name for a str
         self._bytes = os.fstat(self.fileno()).st_size
         self._reads = 0
 

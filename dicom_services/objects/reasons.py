@@ -12,9 +12,10 @@ _PATH = re.compile(r"(?:/[\w.+-]+){2,}")
 
 
 def one_line(error: BaseException) -> str:
-    """Return the first line of an error's text without UIDs and paths, at most 160 characters."""
+    """Return an error's first line (two where it only announces a list), without UIDs and paths, cut to 160."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = _PATH.sub("(path)", _UID.sub("(uid)", lines[0])) if lines else type(error).__name__
+    said = " ".join(lines[: 2 if lines and lines[0].endswith(":") else 1]) or type(error).__name__
+    text = _PATH.sub("(path)", _UID.sub("(uid)", said))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 

@@ -1,10 +1,10 @@
 """Chooses frontal chest radiographs by their headers. Called by the ingest of a study before any pixel is decoded.
 
 The rule: View Position, View Code Sequence, Series Description and View Name are heard together, and one that names
-another view outvotes one that says frontal: consoles leave View Position at PA for the lateral that follows, the reverse
-is rare, and a lateral in the index harms more than a frontal left out. Where these are silent, protocol and processing
-names are asked, then Patient Orientation; where all are silent the image counts as frontal, because plain portable
-chest images are the ones that come without a view.
+another view outvotes one that says frontal: consoles leave View Position at PA for the lateral that follows, the
+reverse is rare, and a lateral in the index harms more than a frontal left out. Where these are silent, protocol and
+processing names are asked, then Patient Orientation; where all are silent the image counts as frontal, because plain
+portable chest images are the ones that come without a view.
 """
 
 import re
