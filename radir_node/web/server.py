@@ -3,7 +3,7 @@
 import socket
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -14,7 +14,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def web_server(app: FastAPI) -> uvicorn.Server:
+def web_server(app: ASGIApp) -> uvicorn.Server:
     """Make the server: `web_server(app).run(sockets=[listen(host, port)])` until its should_exit is set.
 
     The access log is off because its lines would hold the identifiers of launch URLs; the pages log their own line.

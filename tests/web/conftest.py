@@ -9,7 +9,6 @@ import shutil
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pytest
 from fastapi import FastAPI
 from PIL import Image
 from playwright.sync_api import Page, Request, sync_playwright
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from radir_node.domain.embedding import GLOBAL
 from radir_node.domain.match import Match, Query, SimilarCases
@@ -330,23 +330,41 @@ def hidden_token(html: str) -> str:
     return found.group(1)
 
 
+@dataclass
+class Stage:
+    """One HTTP server for all tests; each puts its own application on it."""
+
+    origin: str
+    app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    with listen("127.0.0.1", 0) as listener:
+        listener.listen()  # connections wait here until the server's thread takes them
+        host, port = listener.getsockname()
+        stage = Stage(f"http://{host}:{port}")
+        server = web_server(stage)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        yield stage
+        server.should_exit = True
+        thread.join(10)
+
+
 @pytest.fixture
-def serve() -> Iterator[Callable[[FastAPI], str]]:
-    """Serve an application on a free loopback port; gives its origin. Ends with the test."""
-    with ExitStack() as stack:
+def serve(stage: Stage) -> Callable[[FastAPI], str]:
+    """Serve an application on a free loopback port; gives its origin."""
 
-        def start(app: FastAPI) -> str:
-            listener = stack.enter_context(listen("127.0.0.1", 0))
-            listener.listen()  # connections wait here until the server's thread takes them
-            server = web_server(app)
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-            thread.start()
-            stack.callback(thread.join, 10)
-            stack.callback(setattr, server, "should_exit", True)
-            host, port = listener.getsockname()
-            return f"http://{host}:{port}"
+    def put_on(app: FastAPI) -> str:
+        stage.app = app
+        return stage.origin
 
-        yield start
+    return put_on
 
 
 @dataclass
