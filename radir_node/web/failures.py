@@ -37,7 +37,7 @@ def failure(request: Request, status: int, title: str, line: str, headers: dict[
 
 def user_error(request: Request, error: Exception) -> Response:
     status = next(status for kind, status in STATUS_OF if isinstance(error, kind))
-    return failure(request, status, "Not possible as asked", str(error))
+    return failure(request, status, "Not found" if status == 404 else "Not possible as asked", str(error))
 
 
 def transient_error(request: Request, error: Exception) -> Response:
