@@ -2,12 +2,13 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import gaussian_filter
 
 from radir_node.domain.phantom import PhantomCase
 from radir_node.phantoms import ct_anatomy as anatomy
 from radir_node.phantoms.ct_findings import place_findings
 from radir_node.phantoms.label import burn_synthetic
+from radir_node.phantoms.texture import clouds_3d
 from radir_node.phantoms.thorax import Array, Thorax, thorax_of
 
 SIZE = 256
@@ -40,9 +41,8 @@ def draw(case: PhantomCase) -> tuple[NDArray[np.int16], tuple[float, float, floa
 
 def _parenchyma(grid: anatomy.Grid, rng: np.random.Generator) -> Array:
     """Return what lung adds to its mean HU: density that falls away from the couch, and patchy grain."""
-    small = rng.standard_normal([n // cell + 2 for n, cell in zip(grid.shape, (2, 6, 6), strict=True)])
-    grain = zoom(small.astype(np.float32), (2, 6, 6), order=1)[: grid.shape[0], : grid.shape[1], : grid.shape[2]]
-    return np.asarray(18 * grain + 0.28 * grid.y, np.float32)
+    grain = clouds_3d(grid.shape, (2, 6), rng)
+    return np.asarray(16 * grain + 0.28 * grid.y, np.float32)
 
 
 def _lay_couch(hu: Array, thorax: Thorax, grid: anatomy.Grid) -> None:

@@ -5,12 +5,13 @@ Called by radir_node.phantoms.archive.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import gaussian_filter
 
 from radir_node.domain.phantom import PhantomCase
 from radir_node.phantoms import radiograph_anatomy as anatomy
 from radir_node.phantoms.label import burn, burn_synthetic
 from radir_node.phantoms.radiograph_findings import Film, place_findings
+from radir_node.phantoms.texture import clouds, enlarge
 from radir_node.phantoms.thorax import Array, Thorax, thorax_of
 
 PIXEL_MM = 0.65
@@ -26,7 +27,8 @@ def draw(case: PhantomCase) -> tuple[NDArray[np.uint16], tuple[float, float]]:
     """Return the film, uint16 [1, rows, columns] with 12 bit and bright bone, and its pixel spacing in mm."""
     thorax = thorax_of(case)
     rng = np.random.default_rng([case.archive_seed, case.patient, 2])
-    at = anatomy.detector_for(thorax, PIXEL_MM)
+    technique = np.random.default_rng([case.archive_seed, case.number, 3])
+    at = anatomy.detector_for(thorax, PIXEL_MM, technique)
     film = Film(
         at=at,
         body=anatomy.body_thickness(thorax, at, rng),
@@ -36,8 +38,7 @@ def draw(case: PhantomCase) -> tuple[NDArray[np.uint16], tuple[float, float]]:
         gas=anatomy.airway_thickness(thorax, at) + _stomach_bubble(thorax, at, rng),
     )
     film = place_findings(film, case, thorax)
-    noise = np.random.default_rng([case.archive_seed, case.number, 3])
-    image = _grey(_exposed(_attenuation(film, rng), noise))
+    image = _grey(_exposed(_attenuation(film, rng), technique), technique)
     burn(image[0], "L", (26, -34), WHITE, height=34)
     burn_synthetic(image[0], WHITE)
     return image, (PIXEL_MM, PIXEL_MM)
@@ -50,44 +51,42 @@ def _stomach_bubble(thorax: Thorax, at: anatomy.Detector, rng: np.random.Generat
     return np.asarray(rng.uniform(12, 38) * np.sqrt(np.maximum(1 - square, 0)), np.float32)
 
 
-def _texture(shape: tuple[int, int], cell: float, rng: np.random.Generator) -> Array:
-    """Return smooth noise with unit deviation and structures about cell pixels wide."""
-    small = rng.standard_normal([int(n / cell) + 3 for n in shape]).astype(np.float32)
-    grown = zoom(small, cell + 1e-3, order=1)[: shape[0], : shape[1]]
-    grown = np.pad(grown, [(0, max(0, n - m)) for n, m in zip(shape, grown.shape, strict=True)], mode="edge")
-    return np.asarray(grown / grown.std(), np.float32)
-
-
 def _attenuation(film: Film, rng: np.random.Generator) -> Array:
     """Return the line integral of attenuation, with the grain of muscle and of lung parenchyma."""
     shape = film.at.shape
-    grain = 1 + 0.012 * _texture(shape, 22, rng) + 0.010 * _texture(shape, 7, rng)
-    parenchyma = _LUNG_DENSITY * (1 + 0.07 * _texture(shape, 5, rng) + 0.07 * _texture(shape, 2.5, rng))
-    tissue = (film.body - film.lung - film.air - film.gas).clip(0) * grain
-    water = tissue + parenchyma * film.lung + (1 - _LUNG_DENSITY) * film.vessel
+    grain = 1 + 0.008 * clouds(shape, 30, rng) + 0.004 * clouds(shape, 8, rng)
+    parenchyma = _LUNG_DENSITY * (1 + 0.05 * clouds(shape, 9, rng) + 0.04 * clouds(shape, 3.5, rng))
+    tissue = (film.body - film.lung - film.air - 1.2 * film.gas).clip(0) * grain
+    water = tissue + parenchyma * film.lung + 1.25 * (1 - _LUNG_DENSITY) * film.vessel
     return np.asarray(_WATER * water + _BONE * film.bone + _METAL * film.metal, np.float32)
 
 
 def _exposed(attenuation: Array, rng: np.random.Generator) -> Array:
     """Return minus the logarithm of the detector's signal: focal blur, scatter and quantum noise."""
     signal = np.exp(-gaussian_filter(attenuation, 0.55))
-    scatter = zoom(gaussian_filter(signal[::8, ::8], 5), 8, order=1)
-    scatter = np.pad(scatter, [(0, max(0, n - m)) for n, m in zip(signal.shape, scatter.shape, strict=True)], "edge")
-    signal = signal + 0.06 * scatter[: signal.shape[0], : signal.shape[1]] + 0.002
+    signal = signal + 0.06 * _slow(signal, 40) + 0.002
     quanta = rng.standard_normal(signal.shape, dtype=np.float32) * np.sqrt(signal) * 0.0045
     return np.asarray(-np.log(np.maximum(signal + quanta, 1e-4)), np.float32)
 
 
-def _grey(density: Array) -> NDArray[np.uint16]:
-    """Return the film as displayed: large structures evened out, then an S-shaped grey scale, 12 bit."""
-    coarse = gaussian_filter(density[::8, ::8], 7)
-    coarse = zoom(coarse, 8, order=1)
-    coarse = np.pad(coarse, [(0, max(0, n - m)) for n, m in zip(density.shape, coarse.shape, strict=True)], "edge")
-    even = density - 0.42 * (coarse[: density.shape[0], : density.shape[1]] - float(coarse.mean()))
+def _slow(picture: Array, sigma: float) -> Array:
+    """Return the picture blurred by sigma pixels, by way of a picture an eighth as large."""
+    shape = (picture.shape[0], picture.shape[1])
+    return enlarge(gaussian_filter(enlarge(picture, (shape[0] // 8, shape[1] // 8)), sigma / 8), shape)
+
+
+def _grey(density: Array, rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Return the film as displayed: large structures evened out, then an S-shaped grey scale, 12 bit.
+
+    Every study is shown a little softer or harder, lighter or darker than the last.
+    """
+    evenness, steepness, middle = rng.uniform(0.35, 0.52), rng.uniform(3.5, 4.6), rng.uniform(0.42, 0.54)
+    coarse = _slow(density, 56)
+    even = density - evenness * (coarse - float(coarse.mean()))
     inside = even[density > 0.8]
-    low, high = np.percentile(inside[::7], [3, 97])
+    low, high = np.percentile(inside[::7], [3, 98.5])
     level = (even - low) / max(float(high - low), 1e-3)
-    grey = 1 / (1 + np.exp(-4.2 * (level - 0.47)))
-    floor, roof = (1 / (1 + np.exp(-4.2 * (edge - 0.47))) for edge in (-0.35, 1.25))
+    grey = 1 / (1 + np.exp(-steepness * (level - middle)))
+    floor, roof = (1 / (1 + np.exp(-steepness * (edge - middle))) for edge in (-0.35, 1.4))
     shown = np.clip((grey - floor) / (roof - floor), 0, 1) * (0.97 * WHITE)
     return np.asarray(shown, np.uint16)[None]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radir_node.phantoms import skeleton
-from radir_node.phantoms.thorax import Array, Thorax
+from radir_node.phantoms.thorax import SIDE_SIGN, Array, Thorax
 from radir_node.phantoms.tubes import Tubes, tubes, voxelise
 from radir_node.phantoms.vessels import aorta, bronchi, trachea, vessel_tree
 
@@ -225,5 +225,5 @@ def airways(thorax: Thorax, grid: Grid) -> tuple[Array, Array]:
 
 def vessels(thorax: Thorax, grid: Grid, rng: np.random.Generator) -> Array:
     """Return the share of each voxel in the vessels of both lungs."""
-    branches = [line for side in ("right", "left") for line in vessel_tree(thorax, side, rng)]
-    return grid.voxelise(tubes(branches, 0.9))
+    filled = sum((grid.voxelise(vessel_tree(thorax, side, rng)) for side in SIDE_SIGN), start=np.zeros(1, np.float32))
+    return np.minimum(filled, 1)

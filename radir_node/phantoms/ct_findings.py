@@ -1,11 +1,11 @@
 """Findings laid into the CT volume of a supine person. Called by chest_ct."""
 
 import numpy as np
-from scipy.ndimage import zoom
 
 from radir_node.domain.phantom import FindingKind, PhantomCase, PhantomFinding
 from radir_node.phantoms.ct_anatomy import AIR, BLOOD, Grid, Mask, cavity_level
 from radir_node.phantoms.lesions import Lesion, lesions, sides_of
+from radir_node.phantoms.texture import clouds_3d
 from radir_node.phantoms.thorax import SIDE_SIGN, Array, Thorax
 
 _FLUID = 12.0
@@ -14,7 +14,7 @@ _FLUID = 12.0
 def place_findings(hu: Array, lungs: Mask, case: PhantomCase, thorax: Thorax, grid: Grid) -> Array:
     """Return the volume with every finding of the case; an enlarged heart is part of the thorax already."""
     rng = np.random.default_rng([case.archive_seed, case.patient, 8])
-    cloud = _cloud(grid, rng)
+    cloud = clouds_3d(grid.shape, (3, 10), rng)
     for lesion in lesions(case, thorax):
         hu = _focal(hu, lungs, lesion, cloud, grid)
     for finding in case.findings:
@@ -27,12 +27,6 @@ def place_findings(hu: Array, lungs: Mask, case: PhantomCase, thorax: Thorax, gr
             elif finding.kind is FindingKind.PNEUMOTHORAX:
                 hu = _pneumothorax(hu, here, finding, thorax, grid)
     return hu
-
-
-def _cloud(grid: Grid, rng: np.random.Generator) -> Array:
-    small = rng.standard_normal([n // cell + 2 for n, cell in zip(grid.shape, (3, 10, 10), strict=True)])
-    grown = zoom(small.astype(np.float32), (3, 10, 10), order=1)
-    return np.asarray(grown[: grid.shape[0], : grid.shape[1], : grid.shape[2]], np.float32)
 
 
 def _focal(hu: Array, lungs: Mask, lesion: Lesion, cloud: Array, grid: Grid) -> Array:

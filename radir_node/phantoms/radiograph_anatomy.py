@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
 from radir_node.phantoms import skeleton
-from radir_node.phantoms.thorax import Array, Thorax
+from radir_node.phantoms.thorax import SIDE_SIGN, Array, Thorax
 from radir_node.phantoms.tubes import Tubes, project, tubes
 from radir_node.phantoms.vessels import bronchi, trachea, vessel_tree
 
@@ -28,16 +28,17 @@ class Detector:
     def origin(self) -> tuple[float, float]:
         return (float(self.x[0, 0]), float(self.z[0, 0]))
 
-    def project(self, cloud: Tubes, hollow: float = 0.0) -> Array:
-        return project(cloud, self.shape, self.origin, self.pixel_mm, hollow)
+    def project(self, cloud: Tubes, flatten: float = 1.0, hollow: float = 0.0) -> Array:
+        return project(cloud, self.shape, self.origin, self.pixel_mm, flatten, hollow)
 
 
-def detector_for(thorax: Thorax, pixel_mm: float) -> Detector:
-    """Return a detector that holds the chest from the neck to the upper abdomen."""
-    half = thorax.half_width + thorax.wall + 30
-    top, bottom = thorax.height + 62, -thorax.sulcus - 48
+def detector_for(thorax: Thorax, pixel_mm: float, rng: np.random.Generator) -> Detector:
+    """Return a detector that holds the chest from the neck to the upper abdomen, never placed quite alike."""
+    half = thorax.half_width + thorax.wall + rng.uniform(14, 34)
+    shift, raised = rng.normal(0, 5), rng.normal(0, 9)
+    top, bottom = thorax.height + 56 + raised, -thorax.sulcus - 50 + raised
     columns, rows = round(2 * half / pixel_mm), round((top - bottom) / pixel_mm)
-    x = (np.arange(columns) - (columns - 1) / 2) * pixel_mm
+    x = (np.arange(columns) - (columns - 1) / 2) * pixel_mm + shift
     z = top - np.arange(rows) * pixel_mm
     return Detector(x[None, :].astype(np.float32), z[:, None].astype(np.float32), pixel_mm)
 
@@ -53,13 +54,13 @@ def lung_thickness(thorax: Thorax, at: Detector) -> Array:
     solid = [
         thorax.dome_chord(x, z),
         1.4 * thorax.half_depth * np.sqrt(np.maximum(1 - (x / thorax.core_half_width(z)) ** 2, 0)),
-        48 * np.sqrt(np.maximum(1 - ((x - thorax.spine_x(z)) / 25) ** 2, 0)),
+        44 * np.maximum(1 - ((x - thorax.spine_x(z)) / 30) ** 2, 0),
         26 * np.sqrt(np.maximum(1 - ((x - thorax.knob - 6) / 13) ** 2, 0)) * (z < 0.70 * thorax.height),
         24 * np.sqrt(np.maximum(1 - ((x + 0.145 * thorax.half_width) / 14) ** 2, 0)),
         *(1.15 * part.chord(x, z) for part in thorax.heart()),
         1.4 * thorax.arch().chord(x, z),
     ]
-    left_over = cavity * (np.abs(x) > 7)
+    left_over = cavity * np.clip((np.abs(x) - 4) / 14, 0, 1)
     for chord in solid:
         left_over = left_over * np.clip(1 - chord / np.maximum(cavity, 1), 0, 1)
     return np.asarray(left_over, np.float32)
@@ -71,6 +72,7 @@ def body_thickness(thorax: Thorax, at: Detector, rng: np.random.Generator) -> Ar
     waist = 1 - 0.04 * np.clip(-z / 80, 0, 1.5) * (1.0 if thorax.female else 0.4)
     width = (thorax.half_width + thorax.wall) * waist * (1 + 0.04 * np.exp(-(((z - 0.5 * h) / (0.25 * h)) ** 2)))
     deep = 2 * (thorax.half_depth + 0.8 * thorax.wall) * np.interp(z, [0.5 * h, h, h + 60], [1.0, 0.62, 0.48])
+    deep = deep * (1 + 0.22 * np.clip((24 - z) / 56, 0, 1))
     torso = deep * np.maximum(1 - (x / width) ** 2.4, 0) ** 0.48
     skin = h + 8 + 72 * np.exp(-(x - 46) / 26) - 0.11 * x
     below = np.clip((skin - z) / 46, 0, 1)
@@ -86,26 +88,26 @@ def body_thickness(thorax: Thorax, at: Detector, rng: np.random.Generator) -> Ar
 
 
 def _breasts(thorax: Thorax, at: Detector, rng: np.random.Generator) -> Array:
-    size = rng.uniform(24, 52) if thorax.female else rng.uniform(0, 9)
+    """Return the path in the breasts: they fade out upwards and end in a rounded lower border."""
+    size = rng.uniform(14, 34) if thorax.female else rng.uniform(0, 9)
     centre = 0.60 * thorax.half_width
-    level = rng.uniform(0.10, 0.20) * thorax.height
-    up = (at.z - level) / np.where(at.z > level, 0.40 * thorax.height, 34 + 0.35 * size)
-    across = (np.abs(at.x) - centre) / (0.54 * thorax.half_width)
-    return np.asarray(size * np.sqrt(np.maximum(1 - up**2 - across**2, 0)), np.float32)
+    level = rng.uniform(0.02, 0.14) * thorax.height
+    across = np.maximum(1 - ((np.abs(at.x) - centre) / (0.54 * thorax.half_width)) ** 2, 0)
+    up = np.maximum(1 - (np.maximum(at.z - level, 0) / (0.55 * thorax.height)) ** 2, 0) ** 1.4
+    down = np.maximum(level - at.z, 0) / (34 + 0.35 * size)
+    below = np.maximum(1 - down**2 / np.maximum(across, 1e-3), 0) ** 0.6
+    return np.asarray(size * across**0.8 * up * below, np.float32)
 
 
 def bone_thickness(thorax: Thorax, at: Detector, rng: np.random.Generator) -> Array:
     """Return the path in mm of dense bone: ribs, clavicles, shoulder girdle and spine."""
-    ribs = tubes(skeleton.ribs(thorax, rng), 0.8 * at.pixel_mm)
-    bone = 0.60 * skeleton.RIB_FLATTEN * at.project(ribs, hollow=0.80)
-    bone += 0.16 * skeleton.RIB_FLATTEN * at.project(ribs)
-    collar = tubes(skeleton.clavicles(thorax, rng), 0.8 * at.pixel_mm)
-    bone += 0.42 * at.project(collar, hollow=0.78) + 0.10 * at.project(collar)
-    for girdle in skeleton.shoulders(thorax):
-        edges = tubes(girdle.edges, 0.8 * at.pixel_mm)
-        bone += 0.42 * at.project(edges, hollow=0.6) + _blade(girdle, at)
-        shaft = tubes([girdle.shaft], 0.8 * at.pixel_mm)
-        bone += 0.60 * at.project(shaft, hollow=0.72) + _head(girdle, at)
+    ribs = tubes(skeleton.ribs(thorax, rng), 1.3 * at.pixel_mm)
+    bone = 0.52 * at.project(ribs, skeleton.RIB_FLATTEN, hollow=0.62)
+    girdles = skeleton.shoulders(thorax)
+    rest = [line for girdle in girdles for line in (*girdle.edges, girdle.shaft)]
+    bone += 0.60 * at.project(tubes([*skeleton.clavicles(thorax, rng), *rest], at.pixel_mm), hollow=0.70)
+    for girdle in girdles:
+        bone += _blade(girdle, at) + _head(girdle, at)
     near = np.abs(at.x[0]) < 48
     bone[:, near] += skeleton.spine_profile(thorax, at.x[:, near], at.z)
     return bone
@@ -124,13 +126,12 @@ def _head(girdle: skeleton.Shoulder, at: Detector) -> Array:
     square = (at.x - girdle.head[0]) ** 2 + (at.z - girdle.head[2]) ** 2
     outer = np.sqrt(np.maximum(radius**2 - square, 0))
     inner = np.sqrt(np.maximum((radius - 1.2) ** 2 - square, 0))
-    return np.asarray(0.8 * (outer - inner) + 0.10 * outer, np.float32)
+    return np.asarray(0.5 * (outer - inner) + 0.10 * outer, np.float32)
 
 
 def vessel_thickness(thorax: Thorax, at: Detector, rng: np.random.Generator) -> Array:
     """Return the path in the vessels of both lungs."""
-    branches = [line for side in ("right", "left") for line in vessel_tree(thorax, side, rng)]
-    return at.project(tubes(branches, at.pixel_mm))
+    return sum((at.project(vessel_tree(thorax, side, rng)) for side in SIDE_SIGN), start=np.zeros(at.shape, np.float32))
 
 
 def airway_thickness(thorax: Thorax, at: Detector) -> Array:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.ndimage import zoom
 
 from radir_node.domain.phantom import FindingKind, PhantomCase, PhantomFinding
 from radir_node.phantoms import devices
 from radir_node.phantoms.lesions import Lesion, lesions, sides_of
 from radir_node.phantoms.radiograph_anatomy import Detector
+from radir_node.phantoms.texture import clouds
 from radir_node.phantoms.thorax import SIDE_SIGN, Array, Thorax
 
 
@@ -31,7 +31,8 @@ class Film:
 def place_findings(film: Film, case: PhantomCase, thorax: Thorax) -> Film:
     """Return the film with every finding of the case drawn in; an enlarged heart is part of the thorax already."""
     rng = np.random.default_rng([case.archive_seed, case.patient, 5])
-    grown = _noise(film.at.shape, rng)
+    shape = film.at.shape
+    ragged = 0.5 * clouds(shape, 44, rng) + 0.35 * clouds(shape, 20, rng) + 0.2 * clouds(shape, 8, rng)
     for finding in case.findings:
         for side in sides_of(finding):
             if finding.kind is FindingKind.EFFUSION:
@@ -41,17 +42,8 @@ def place_findings(film: Film, case: PhantomCase, thorax: Thorax) -> Film:
             elif finding.kind is FindingKind.EMPHYSEMA:
                 film = _emphysema(film, finding, side, thorax)
     for lesion in lesions(case, thorax):
-        film = _nodule(film, lesion) if lesion.finding.kind is FindingKind.NODULE else _opacity(film, lesion, grown)
+        film = _nodule(film, lesion) if lesion.finding.kind is FindingKind.NODULE else _opacity(film, lesion, ragged)
     return replace(film, metal=devices.metal_thickness(film.at, case, thorax))
-
-
-def _noise(shape: tuple[int, int], rng: np.random.Generator) -> Array:
-    """Return cloudy noise in about -1 to 1, for the borders of opacities."""
-    total = np.zeros(shape, np.float32)
-    for cell, weight in ((40, 0.5), (18, 0.35), (8, 0.2)):
-        small = rng.standard_normal([n // cell + 3 for n in shape]).astype(np.float32)
-        total += weight * zoom(small, cell, order=1)[: shape[0], : shape[1]]
-    return total
 
 
 def _effusion(film: Film, finding: PhantomFinding, side: str, thorax: Thorax) -> Film:
@@ -94,9 +86,9 @@ def _emphysema(film: Film, finding: PhantomFinding, side: str, thorax: Thorax) -
 def _opacity(film: Film, lesion: Lesion, noise: Array) -> Film:
     """Replace air of the lung by fluid in a cloud with an uneven border."""
     (x0, _, z0), (rx, ry, rz) = lesion.centre, lesion.axes
-    distance = np.hypot((film.at.x - x0) / (1.25 * rx), (film.at.z - z0) / (1.15 * rz)) + 0.26 * noise
+    distance = np.hypot((film.at.x - x0) / (1.25 * rx), (film.at.z - z0) / (1.15 * rz)) + 0.36 * noise
     share = 1 / (1 + np.exp((distance - 0.9) / (0.30 * lesion.edge)))
-    dense = 0.85 if lesion.finding.kind is FindingKind.CONSOLIDATION else 0.30
+    dense = 0.85 if lesion.finding.kind is FindingKind.CONSOLIDATION else 0.42
     same_side = np.sign(film.at.x) == np.sign(x0)
     depth = np.minimum(2.2 * ry, 0.85 * film.lung) * np.clip(0.75 + 0.25 * noise, 0.2, 1.2)
     filled = np.minimum(dense * depth * share * same_side, film.lung)

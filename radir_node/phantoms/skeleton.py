@@ -42,7 +42,7 @@ def _rib(thorax: Thorax, number: int, sign: float, head: float, drop: float) -> 
     back = np.clip(1 - s / 0.12, 0, 1) ** 2 * 0.16 * depth
     x = sign * width * np.sin(turn)
     points = np.stack([x, depth * np.cos(turn) - back, head - fall + rise], axis=1)
-    radii = np.full(len(s), RIB_RADIUS) * np.interp(s, [0, 0.12, 0.6, 1], [0.7, 0.9, 1, 1.12])
+    radii = RIB_RADIUS * np.interp(s, [0, 0.12, 0.6, 0.96, 1], [0.7, 0.9, 1, 1.1, 0.8])
     return points.astype(np.float32), radii.astype(np.float32)
 
 
@@ -51,11 +51,11 @@ def clavicles(thorax: Thorax, rng: np.random.Generator) -> list[Line]:
     lines = []
     for sign in SIDE_SIGN.values():
         s = np.linspace(0, 1, 40)
-        reach = thorax.half_width + 14
-        x = sign * (17 + (reach - 17) * s)
-        z = 0.83 * thorax.height + 20 * s**0.8 + 7 * np.sin(2 * np.pi * s) + rng.normal(0, 2)
+        reach = thorax.half_width + 26
+        x = sign * (15 + (reach - 15) * s)
+        z = 0.79 * thorax.height + 20 * s**0.8 + 6 * np.sin(2 * np.pi * s) + rng.normal(0, 3)
         y = -0.62 * thorax.half_depth + 60 * s
-        radii = np.interp(s, [0, 0.1, 0.5, 0.85, 1], [10.5, 8, 6, 6.5, 8.5])
+        radii = np.interp(s, [0, 0.03, 0.08, 0.2, 0.5, 0.85, 0.97, 1], [5, 9, 9.5, 7, 5.6, 6.6, 6.5, 3])
         lines.append((np.stack([x, y, z], axis=1).astype(np.float32), radii.astype(np.float32)))
     return lines
 
@@ -82,7 +82,7 @@ def _shoulder(thorax: Thorax, sign: float) -> Shoulder:
     inferior = (sign * (a - 4), 60.0, 0.38 * h)
     superior = (sign * (a - 34), 55.0, 0.93 * h)
     acromion = (sign * (a + 34), 20.0, 0.945 * h)
-    head = (sign * (a + 44), 10.0, 0.82 * h)
+    head = (sign * (a + 50), 10.0, 0.82 * h)
     edges = (
         _line([glenoid, (sign * (a + 11), 45, 0.62 * h), inferior], 3.4),
         _line([superior, (sign * (a - 22), 62, 0.70 * h), inferior], 1.6),
@@ -90,7 +90,7 @@ def _shoulder(thorax: Thorax, sign: float) -> Shoulder:
     )
     blade = np.array([glenoid, inferior, (sign * (a - 22), 62, 0.70 * h), superior], np.float32)
     elbow = (sign * (a + 78), 10.0, 0.05 * h)
-    return Shoulder(edges, blade, head, 23.0, _line([(sign * (a + 47), 10, 0.76 * h), elbow], 11))
+    return Shoulder(edges, blade, head, 23.0, _line([(sign * (a + 53), 10, 0.76 * h), elbow], 11))
 
 
 def _line(corners: list[tuple[float, float, float]], radius: float) -> Line:
@@ -113,10 +113,10 @@ def spine_profile(thorax: Thorax, x: Array, z: Array) -> Array:
     body = 1 / (1 + np.exp((np.abs(offset) - half * (1 - 0.10 * np.sin(np.pi * phase))) / 0.7))
     disc = 1 / (1 + np.exp((np.abs(phase - 0.5) - 0.40) / 0.014))
     plate = np.exp(-(((np.abs(phase - 0.5) - 0.385) / 0.022) ** 2))
-    bone = body * (4.5 * disc + 2.0 * plate + 3.0)
+    bone = body * (1.6 * disc + 1.3 * plate + 0.9)
     pedicle = np.hypot((np.abs(offset) - 0.62 * half) / 4.2, (phase - 0.66) * pitch / 6.0)
-    bone += 3.2 * np.exp(-(((pedicle - 0.8) / 0.26) ** 2)) + 1.2 * (pedicle < 0.8)
+    bone += 2.2 * np.exp(-(((pedicle - 0.8) / 0.26) ** 2)) + 1.2 * (pedicle < 0.8)
     process = np.hypot(offset / 3.0, (phase - 0.30) * pitch / 7.0)
-    bone += 3.0 * np.exp(-(process**2))
+    bone += 2.0 * np.exp(-(process**2))
     transverse = np.exp(-(((phase - 0.72) * pitch / 4.5) ** 2)) * np.clip((33 - np.abs(offset)) / 6, 0, 1)
     return np.asarray(bone + 1.4 * transverse * (np.abs(offset) > half - 3), np.float32)

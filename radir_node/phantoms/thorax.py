@@ -14,6 +14,8 @@ from radir_node.domain.phantom import FindingKind, PhantomCase
 Array = NDArray[np.float32]
 
 _DOME_POWER = 2.4
+_APEX = 0.37
+"""Where the top of the lung lies, as a share of the half width."""
 SIDE_SIGN = {"right": -1.0, "left": 1.0}
 
 
@@ -83,7 +85,8 @@ class Thorax:
         """Return half width and half depth of the inside of the rib cage at heights z (0 above the apex)."""
         u = np.clip(z / self.height, 0, 1)
         below = np.clip(-z, 0, None)
-        width = self.half_width * np.sqrt(1 - u**2.7) * (1 - 0.0005 * below)
+        taper = _APEX + (1 - _APEX) * np.clip((1 - u) / 0.72, 0, 1) ** 0.42
+        width = self.half_width * taper * (1 - 0.0005 * below)
         depth = self.half_depth * np.sqrt(1 - 0.96 * u**3.0) * np.where(z < self.height, 1, 0)
         return np.asarray(width, np.float32), np.asarray(depth, np.float32)
 
@@ -91,7 +94,7 @@ class Thorax:
         """Return the height of the diaphragm's ridge at x."""
         centre = 0.50 * self.half_width
         offset = np.abs(x) - centre
-        lateral = self.sulcus * np.clip(offset / (self.half_width - centre), 0, 1.2) ** 2.6
+        lateral = self.sulcus * np.clip(offset / (self.half_width - centre), 0, 1.2) ** 3.0
         medial = 13 * np.clip(-offset / centre, 0, 1) ** 2
         return np.asarray(np.where(x > 0, self.left_dome, 0) - lateral - medial, np.float32)
 
@@ -119,9 +122,10 @@ class Thorax:
     def core_half_width(self, z: Array) -> Array:
         """Return the half width of the mediastinum between the lungs, heart and arch not counted."""
         u = z / self.height
-        inlet = 12 * np.clip((u - 0.78) / 0.22, 0, 1) ** 1.5
-        base = 6 * np.clip((0.35 - u) / 0.35, 0, 1)
-        return np.asarray(self.half_width * 0.165 + inlet + base, np.float32)
+        cap = _APEX - 0.22 * np.sqrt(np.clip((1 - u) / 0.14, 0, 1))
+        base = 0.04 * np.clip((0.40 - u) / 0.40, 0, 1)
+        root = 0.02 * np.exp(-(((u - 0.50) / 0.10) ** 2))
+        return np.asarray(self.half_width * np.maximum(0.175 + base + root, cap), np.float32)
 
     @property
     def carina(self) -> tuple[float, float, float]:
@@ -144,23 +148,25 @@ class Thorax:
         """Return ventricles, right atrium and outflow tract as tilted ellipsoids."""
         width = self.cardiothoracic_ratio * 2 * self.half_width
         tilt, y = self.heart_tilt, -0.30 * self.half_depth
-        long_axis, short_axis = 0.56 * width, 0.40 * width
+        long_axis, short_axis = 0.52 * width, 0.35 * width
         reach = float(np.hypot(long_axis * np.sin(tilt), short_axis * np.cos(tilt)))
         z = reach - 0.17 * width
         depth = min(0.36 * width, 0.62 * self.half_depth)
         return (
-            ellipsoid((0.16 * width, y, z), (long_axis, depth, short_axis), tilt, 0.35),
-            ellipsoid((-0.10 * width, y + 8, z + 4), (0.265 * width, 0.9 * depth, 0.32 * width)),
-            ellipsoid((0.12 * width, y, z + 0.36 * width), (0.20 * width, 0.6 * depth, 0.25 * width)),
+            ellipsoid((0.215 * width, y, z), (long_axis, depth, short_axis), tilt, 0.35),
+            ellipsoid((-0.04 * width, y + 8, z + 6), (0.275 * width, 0.9 * depth, 0.36 * width)),
+            ellipsoid((0.13 * width, y, z + 0.34 * width), (0.20 * width, 0.6 * depth, 0.30 * width)),
         )
 
     def arch(self) -> Ellipsoid:
         """Return the aortic arch as it bulges into the left lung."""
-        return ellipsoid((self.knob + 7, 0.12 * self.half_depth, 0.715 * self.height), (self.knob, 38, self.knob))
+        return ellipsoid(
+            (self.knob + 3, 0.12 * self.half_depth, 0.71 * self.height), (1.15 * self.knob, 38, 1.35 * self.knob)
+        )
 
 
 def thorax_of(case: PhantomCase) -> Thorax:
-    """Return the thorax of the case's patient, with the heart as large as the case's findings say."""
+    """Return the thorax of the case's patient, heart and diaphragm shaped by the case's findings."""
     rng = np.random.default_rng([case.archive_seed, case.patient, 1])
     female = case.sex == "F"
     size = rng.normal(0.92 if female else 1.0, 0.035)
@@ -173,7 +179,7 @@ def thorax_of(case: PhantomCase) -> Thorax:
         "height": float(232 * size * rng.normal(1, 0.04)),
         "wall": float(np.clip(rng.normal(30, 6), 20, 42)),
         "left_dome": float(-rng.uniform(6, 16)),
-        "sulcus": float(rng.uniform(46, 60)),
+        "sulcus": float(rng.uniform(40, 52)),
         "back_sulcus": float(rng.uniform(60, 80)),
         "knob": float(13 + 4.5 * old + rng.uniform(-1, 1)),
         "spine_bend": float(rng.normal(0, 2.5)),
@@ -181,4 +187,9 @@ def thorax_of(case: PhantomCase) -> Thorax:
     for finding in case.findings:
         if finding.kind is FindingKind.CARDIOMEGALY:
             ratio, tilt = 0.54 + 0.10 * finding.severity, tilt - 0.12
+        if finding.kind is FindingKind.EMPHYSEMA:
+            ratio, tilt = ratio - 0.045 * finding.severity, tilt + 0.08
+            thorax["height"] *= 1 + 0.07 * finding.severity
+            thorax["sulcus"] *= 1 - 0.55 * finding.severity
+            thorax["back_sulcus"] *= 1 - 0.30 * finding.severity
     return Thorax(cardiothoracic_ratio=ratio, heart_tilt=tilt, female=female, **thorax)

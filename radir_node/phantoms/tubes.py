@@ -4,13 +4,18 @@ Each piece of a tube keeps its volume, so that a vessel seen end on or a rib see
 does on a film, and a thin vessel fills only its share of a thick CT slice.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float32]
+
+_GOLDEN = 0.6180339887
+_RADIUS_GROUPS = (0.0, 1.0, 1.8, 3.5, 8.0, 1000.0)
+"""Bounds in mm of the radii that share one pattern of points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +47,51 @@ def _resampled(points: Points, radii: Points, step_mm: float) -> tuple[Points, P
 
 
 def project(
-    cloud: Tubes, shape: tuple[int, int], origin: tuple[float, float], pixel_mm: float, hollow: float = 0.0
+    cloud: Tubes,
+    shape: tuple[int, int],
+    origin: tuple[float, float],
+    pixel_mm: float,
+    flatten: float = 1.0,
+    hollow: float = 0.0,
 ) -> NDArray[np.float32]:
     """Return the thickness in mm that the tubes add along y, float32 [rows, columns].
 
-    origin is (x, z) of the top left pixel's middle; z falls with the row. hollow is the share of the radius that is
-    empty (a bone's marrow).
+    origin is (x, z) of the top left pixel's middle; z falls with the row. flatten scales a tube across its width in
+    the axial plane (a rib is a band, not a rod); hollow is the share of the radius that is empty (marrow).
     """
-    across = int(np.clip(2.2 * float(cloud.radii.max()) / pixel_mm, 5, 41))
-    s = ((np.arange(across) + 0.5) / across * 2 - 1).astype(np.float32)
-    profile = np.sqrt(1 - s * s) - np.sqrt(np.maximum(hollow * hollow - s * s, 0))
-    normal = np.stack([cloud.tangents[:, 2], -cloud.tangents[:, 0]], axis=1)
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-3)
-    x = cloud.points[:, :1] + normal[:, :1] * cloud.radii[:, None] * s
-    z = cloud.points[:, 2:] + normal[:, 1:] * cloud.radii[:, None] * s
-    volume = 2 * profile * (cloud.radii**2 * cloud.steps)[:, None] * (2 / across)
-    rows, columns, weights = (
-        np.asarray(v, np.float32).ravel()
-        for v in ((origin[1] - z) / pixel_mm, (x - origin[0]) / pixel_mm, volume / pixel_mm**2)
-    )
-    return _splat(rows, columns, weights, shape)
+    image = np.zeros(shape, np.float32)
+    for points, volume in _pieces(cloud, pixel_mm, flatten, hollow):
+        columns = ((points[..., 0] - origin[0]) / pixel_mm).ravel()
+        rows = ((origin[1] - points[..., 2]) / pixel_mm).ravel()
+        weights = np.broadcast_to(volume[:, None] / np.float32(pixel_mm**2), points.shape[:2]).ravel()
+        image += _splat(rows, columns, weights, shape)
+    return image
+
+
+def _pieces(cloud: Tubes, step: float, flatten: float, hollow: float) -> Iterator[tuple[Points, Points]]:
+    """Yield points [samples, pieces, 3] spread over the cross-sections, and the volume in mm3 of a piece of each.
+
+    Thin tubes come apart from thick ones, so that a capillary does not cost as many points as the aorta. Each section
+    is turned against its neighbour and its pieces slid along the tube, or they would line up as stripes.
+    """
+    for low, high in itertools.pairwise(_RADIUS_GROUPS):
+        kept = (cloud.radii > low) & (cloud.radii <= high)
+        if not kept.any():
+            continue
+        radii, tangents = cloud.radii[kept, None], cloud.tangents[kept]
+        disc = _disc(float(radii.max()), step, hollow)
+        turn = np.arange(len(radii), dtype=np.float32)[:, None] * np.float32(2.4)
+        across = (disc[:, 0] * np.cos(turn) - disc[:, 1] * np.sin(turn)) * (flatten * radii)
+        along = (disc[:, 0] * np.sin(turn) + disc[:, 1] * np.cos(turn)) * radii
+        first = np.stack([tangents[:, 1], -tangents[:, 0], np.zeros(len(tangents), np.float32)], axis=1)
+        length = np.linalg.norm(first, axis=1, keepdims=True)
+        first = np.where(length > 0.05, first / np.maximum(length, 0.05), np.array([1, 0, 0], np.float32))
+        second = np.cross(tangents, first)
+        slide = (np.arange(len(disc)) * _GOLDEN % 1 - 0.5).astype(np.float32) * cloud.steps[kept, None]
+        points = cloud.points[kept, None] + across[..., None] * first[:, None] + along[..., None] * second[:, None]
+        points += slide[..., None] * tangents[:, None]
+        volume = flatten * np.pi * (1 - hollow**2) * radii[:, 0] ** 2 * cloud.steps[kept] / len(disc)
+        yield np.asarray(points, np.float32), np.asarray(volume, np.float32)
 
 
 def _splat(rows: Points, columns: Points, weights: Points, shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -87,24 +117,20 @@ def voxelise(
     origin is (z, y, x) of the first voxel's middle and spacing follows the same order. flatten scales the tube across
     its width in the axial plane (a rib is a band, not a rod).
     """
-    disc = _disc(float(cloud.radii.max()), 0.6 * min(spacing))
-    first = np.cross(cloud.tangents, np.array([0, 0, 1], np.float32))
-    first /= np.maximum(np.linalg.norm(first, axis=1, keepdims=True), 1e-3)
-    second = np.cross(cloud.tangents, first)
-    offset = flatten * first[:, None] * disc[None, :, :1] + second[:, None] * disc[None, :, 1:]
-    points = cloud.points[:, None] + offset * cloud.radii[:, None, None]
-    volume = flatten * np.pi * cloud.radii**2 * cloud.steps / len(disc) / float(np.prod(spacing))
-    index = [np.rint((points[..., 2 - axis] - origin[axis]) / spacing[axis]).astype(np.int32) for axis in range(3)]
-    kept = np.all([(i >= 0) & (i < n) for i, n in zip(index, shape, strict=True)], axis=0)
-    flat = np.ravel_multi_index(tuple(i[kept] for i in index), shape)
-    weights = np.broadcast_to(volume[:, None], kept.shape)[kept]
-    filled = np.bincount(flat, weights, int(np.prod(shape))).reshape(shape)
-    return np.minimum(filled, 1).astype(np.float32)
+    flats, weights = [], []
+    for points, volume in _pieces(cloud, 0.6 * min(spacing), flatten, 0.0):
+        index = [np.rint((points[..., 2 - i] - origin[i]) / spacing[i]).astype(np.int32) for i in range(3)]
+        kept = np.all([(i >= 0) & (i < n) for i, n in zip(index, shape, strict=True)], axis=0)
+        flats.append(np.ravel_multi_index(tuple(i[kept] for i in index), shape))
+        weights.append(np.broadcast_to(volume[:, None] / np.float32(np.prod(spacing)), kept.shape)[kept])
+    filled = np.bincount(np.concatenate(flats), np.concatenate(weights), int(np.prod(shape)))
+    return np.minimum(filled, 1).astype(np.float32).reshape(shape)
 
 
-def _disc(radius: float, step: float) -> Points:
-    """Return points spread evenly over the unit disc, as many as a tube of that radius needs at that step."""
-    count = int(np.clip(np.pi * (radius / step) ** 2, 7, 500))
+def _disc(radius: float, step: float, hollow: float) -> Points:
+    """Return points spread evenly over the unit disc or ring, as many as a tube of that radius needs at that step."""
+    area = np.pi * (radius / step) ** 2 * (1 - hollow**2)
+    count = int(np.clip(area, 7, 500 if hollow == 0 else 60))
     turn = np.arange(count) * np.pi * (3 - np.sqrt(5))
-    distance = np.sqrt((np.arange(count) + 0.5) / count)
+    distance = np.sqrt(hollow**2 + (1 - hollow**2) * (np.arange(count) + 0.5) / count)
     return np.stack([distance * np.cos(turn), distance * np.sin(turn)], axis=1).astype(np.float32)

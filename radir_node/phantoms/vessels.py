@@ -1,18 +1,21 @@
 """Vessels and airways of one person: trees grown from the hila into the lungs. Called by both renderers."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from radir_node.phantoms.skeleton import Line
 from radir_node.phantoms.thorax import SIDE_SIGN, Thorax
-from radir_node.phantoms.tubes import Points
+from radir_node.phantoms.tubes import Points, Tubes
 
 _TIPS = 210
 """End points per lung: enough for texture, few enough to grow in 20 ms."""
+_SAMPLES = 28
+"""Points along each branch: a branch is 5 mm to 40 mm long."""
 _MURRAY = 2.5
 """Exponent of Murray's law: a branch's radius from the number of tips it feeds."""
 
 
-def in_lung(thorax: Thorax, points: Points, margin: float = 0.0) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def in_lung(thorax: Thorax, points: Points, margin: float = 0.0) -> NDArray[np.bool_]:
     """Return which points [n, 3] lie in either lung, at least about margin mm from wall and diaphragm."""
     x, y, z = points[:, 0], points[:, 1], points[:, 2]
     width, depth = thorax.outline(z + margin)
@@ -27,7 +30,7 @@ def in_lung(thorax: Thorax, points: Points, margin: float = 0.0) -> np.ndarray[t
     return np.asarray(inside)
 
 
-def vessel_tree(thorax: Thorax, side: str, rng: np.random.Generator) -> list[Line]:
+def vessel_tree(thorax: Thorax, side: str, rng: np.random.Generator) -> Tubes:
     """Return the branches of one lung's vessels, radii falling from the hilum to the tips."""
     tips = _tips(thorax, side, rng)
     root = np.array(thorax.hilum(side), np.float32)
@@ -35,8 +38,8 @@ def vessel_tree(thorax: Thorax, side: str, rng: np.random.Generator) -> list[Lin
     feeds = np.ones(len(nodes))
     for index in range(len(nodes) - 1, 0, -1):
         feeds[parents[index]] += feeds[index]
-    radii = np.clip(0.62 * feeds ** (1 / _MURRAY), 0.5, 4.6).astype(np.float32)
-    return [_branch(nodes, parents, radii, index, rng) for index in range(1, len(nodes))]
+    radii = np.clip(0.70 * feeds ** (1 / _MURRAY), 0.5, 6.0).astype(np.float32)
+    return _branches(nodes, np.array(parents), radii, rng)
 
 
 def _tips(thorax: Thorax, side: str, rng: np.random.Generator) -> Points:
@@ -63,18 +66,23 @@ def _grow(root: Points, tips: Points) -> tuple[Points, list[int]]:
     return nodes, parents
 
 
-def _branch(nodes: Points, parents: list[int], radii: Points, index: int, rng: np.random.Generator) -> Line:
-    """Return one edge as a curve that leaves its parent in the parent's own direction."""
-    parent = parents[index]
-    start, end = nodes[parent], nodes[index]
-    onward = start - nodes[parents[parent]]
-    length = float(np.linalg.norm(end - start))
-    onward = onward / max(float(np.linalg.norm(onward)), 1e-3) * 0.38 * length
-    middle = start + onward + rng.normal(0, 0.04 * length, 3)
-    t = np.linspace(0, 1, 7)[:, None]
-    curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * middle + t**2 * end
-    thick = min(float(radii[parent]), 1.35 * float(radii[index]))
-    return curve.astype(np.float32), np.linspace(thick, radii[index], 7, dtype=np.float32)
+def _branches(nodes: Points, parents: NDArray[np.intp], radii: Points, rng: np.random.Generator) -> Tubes:
+    """Return all edges as curves that leave their parent in the parent's own direction."""
+    above = parents[1:]
+    start, end = nodes[above], nodes[1:]
+    length = np.maximum(np.linalg.norm(end - start, axis=1, keepdims=True), 1e-3)
+    onward = start - nodes[parents[above]]
+    onward = onward / np.maximum(np.linalg.norm(onward, axis=1, keepdims=True), 1e-3)
+    middle = start + 0.38 * length * onward + rng.normal(0, 0.04, start.shape) * length
+    t = ((np.arange(_SAMPLES) + 0.5) / _SAMPLES).astype(np.float32)[None, :, None]
+    start, middle, end = (corner[:, None].astype(np.float32) for corner in (start, middle, end))
+    points = (1 - t) ** 2 * start + 2 * t * (1 - t) * middle + t**2 * end
+    slope = 2 * (1 - t) * (middle - start) + 2 * t * (end - middle)
+    speed = np.maximum(np.linalg.norm(slope, axis=2, keepdims=True), 1e-3)
+    thick = np.minimum(radii[above], 1.35 * radii[1:])[:, None]
+    calibre = thick + (radii[1:, None] - thick) * t[:, :, 0]
+    parts = (points, slope / speed, calibre, speed[..., 0] / _SAMPLES)
+    return Tubes(*(np.asarray(part, np.float32).reshape(-1, *part.shape[2:]) for part in parts))
 
 
 def trachea(thorax: Thorax) -> Line:
