@@ -14,7 +14,7 @@ from dicom_services.objects.views import SMALLEST_SIDE
 SMALLEST_KEPT = 0.2
 """Share of the picture that must remain."""
 DARK = 0.02
-"""A border row or column whose 99th percentile is at most this bright holds nothing: it is collimated or off the detector.
+"""A border row or column whose 99th percentile is at most this bright holds nothing.
 White ones stay, they may be a dense abdomen."""
 
 _EDGES = ("UpperHorizontalEdge", "LowerHorizontalEdge", "LeftVerticalEdge", "RightVerticalEdge")

@@ -25,8 +25,6 @@ Stored = list[tuple[Path, InstanceHeader]]
 Vector = tuple[float, float, float]
 
 SUPINE_HEAD_FIRST = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-PRONE_HEAD_FIRST = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
-DECUBITUS = (0.0, 1.0, 0.0, -1.0, 0.0, 0.0)
 
 
 @pytest.fixture
@@ -127,6 +125,12 @@ def grid(plan: CtPlan, table: float) -> tuple[NDArray[np.float64], NDArray[np.fl
     steps = np.arange(plan.size) * plan.spacing
     points = first + steps[:, None, None] * column + steps[None, :, None] * row
     return points, first, np.concatenate([row, column])
+
+
+@pytest.fixture
+def plan() -> type[CtPlan]:
+    """How a phantom is scanned; keyword arguments change the plain axial scan."""
+    return CtPlan
 
 
 @pytest.fixture
