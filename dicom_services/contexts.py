@@ -4,11 +4,13 @@ Read by the server (scp/server.py), the conformance statement (conformance.py) a
 accepts, says and proves is the same thing.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pydicom.uid import UID
 from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
+from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import (
     PatientRootQueryRetrieveInformationModelFind,
     PatientRootQueryRetrieveInformationModelGet,
@@ -54,7 +56,7 @@ UNCOMPRESSED = (
     "1.2.840.10008.1.2.2",  # Explicit VR Big Endian
     "1.2.840.10008.1.2.1.99",  # Deflated Explicit VR Little Endian
 )
-"""In the node's order of preference: the first one that the peer also offers is chosen for a context."""
+"""What any peer can be asked to take."""
 
 _WITHOUT_PIXELS = frozenset(
     {
@@ -126,3 +128,25 @@ PATIENT_ROOT = frozenset(
 )
 
 TABLE = (Row(Verification, Service.ECHO, UNCOMPRESSED), *QUERY_RETRIEVE, *STORAGE)
+
+_BY_UID = {row.sop_class_uid: row for row in TABLE}
+
+
+def acceptable(requested: Iterable[PresentationContext]) -> list[PresentationContext]:
+    """Return the contexts that the node accepts of those that a peer requests, to be negotiated.
+
+    Of several transfer syntaxes in one context the peer's first is taken: it is the one in which the object lies, so
+    that nothing is decompressed, or compressed with loss, on the way.
+    """
+    offered: dict[str, list[str]] = {}
+    for context in requested:
+        offered.setdefault(str(context.abstract_syntax), []).extend(map(str, context.transfer_syntax))
+    return [_context(_BY_UID[uid], syntaxes) for uid, syntaxes in offered.items() if uid in _BY_UID]
+
+
+def _context(row: Row, offered: list[str]) -> PresentationContext:
+    known = [uid for uid in dict.fromkeys(offered) if uid in row.transfer_syntax_uids]
+    context = build_context(row.sop_class_uid, known or list(row.transfer_syntax_uids))
+    if row.scu:
+        context.scu_role = context.scp_role = True
+    return context

@@ -19,15 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from dicom_services.identity import IMPLEMENTATION_CLASS_UID
 from dicom_services.objects.attributes import text
 from dicom_services.objects.header import HEADER_KEYWORDS, header_of
 from dicom_services.objects.part10 import open_dataset
 from dicom_services.scp.ports import ArchivePort, Registered, StoredInstance
 from radir_node.domain.study import InstanceHeader
 from radir_node.errors import NotIndexable, StorageFull, TransientError
-
-IMPLEMENTATION_CLASS_UID = "2.25.125186448506257695619760020765326872116"
-"""Identifies this software in file meta information and associations (PS3.7 D.3.3.2)."""
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 _MAX_UID = 64

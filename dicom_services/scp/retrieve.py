@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from dicom_services.scp.exchange import Exchange, UnreadableIdentifier
 from dicom_services.scp.identifier import InvalidIdentifier, parse_retrieve
 from dicom_services.scp.ports import Level, QueryPort, RetrieveRequest, SimilarCasesPort, StoredObject, VirtualSeries
-from dicom_services.scp.query import CANCELLED, IDENTIFIER_MISMATCH, OUT_OF_RESOURCES, PENDING, UNABLE_TO_PROCESS
+from dicom_services.scp.query import CANCELLED, IDENTIFIER_MISMATCH, PENDING, UNABLE_TO_PROCESS
 from dicom_services.scu.association import associate, contexts_for
 from dicom_services.scu.send import describe
 from dicom_services.scu.store import store, succeeded, warned
@@ -23,9 +23,13 @@ from radir_node.settings import Dicom, Peer
 log = structlog.get_logger()
 
 SUCCESS = 0x0000
+MATCHES_UNKNOWN = 0xA701
 SUBOPERATIONS_FAILED = 0xA702
 DESTINATION_UNKNOWN = 0xA801
 SOME_FAILED = 0xB000
+
+MAX_SUBOPERATIONS = 65535
+"""Number of ... Sub-operations elements are US."""
 
 _MAX_MESSAGE_ID = 65535
 
@@ -132,9 +136,11 @@ def _plan(exchange: Exchange, query: QueryPort, similar: SimilarCasesPort) -> Pl
         exchange.respond(IDENTIFIER_MISMATCH, comment=str(error))
     except TransientError as error:
         log.warning("retrieve_failed", error=type(error).__name__)
-        exchange.respond(OUT_OF_RESOURCES, comment="the catalogue does not answer")
+        exchange.respond(MATCHES_UNKNOWN, comment="the catalogue does not answer")
     else:
-        return plan
+        if len(plan.objects) <= MAX_SUBOPERATIONS:
+            return plan
+        exchange.respond(UNABLE_TO_PROCESS, comment=f"more than {MAX_SUBOPERATIONS} objects match")
     return None
 
 

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.presentation import PresentationContext, build_context
 
 from dicom_services.contexts import UNCOMPRESSED
+from dicom_services.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_services.privacy import silence_libraries
-from dicom_services.scp.receive import IMPLEMENTATION_CLASS_UID
 from radir_node.errors import PeerUnavailable
 from radir_node.settings import Peer
 
@@ -44,7 +43,7 @@ def associate(peer: Peer, calling_ae_title: str, contexts: Sequence[Presentation
     silence_libraries()
     application = AE(calling_ae_title)
     application.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-    application.implementation_version_name = "RADIR_NODE"
+    application.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     application.connection_timeout = application.acse_timeout = CONNECT_SECONDS
     application.dimse_timeout = application.network_timeout = RESPONSE_SECONDS
     application.maximum_pdu_size = 131072
@@ -79,13 +78,13 @@ def contexts_for(objects: Iterable[tuple[str, str]]) -> list[PresentationContext
     return proposed[:MAX_CONTEXTS]
 
 
-def accepted(association: Any, sop_class_uid: str) -> list[UID]:
-    """Return the transfer syntaxes in which the peer takes objects of the class from us."""
-    return [
-        cx.transfer_syntax[0]
+def accepted(association: Any, sop_class_uid: str) -> dict[str, int]:
+    """Return the transfer syntaxes in which the peer takes objects of the class from us, with their context IDs."""
+    return {
+        str(cx.transfer_syntax[0]): cx.context_id
         for cx in association.accepted_contexts
         if cx.abstract_syntax == sop_class_uid and cx.as_scu
-    ]
+    }
 
 
 def _why(association: Any, peer: Peer) -> str:

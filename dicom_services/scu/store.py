@@ -1,9 +1,12 @@
 """One C-STORE as SCU: the stored bytes as they are where the peer takes them so, else decompressed.
 
-Called by send.py (push, demo) and by the sub-operations of scp/retrieve.py (C-MOVE, C-GET).
+Called by send.py (push, demo) and by the sub-operations of scp/retrieve.py (C-MOVE, C-GET). The command names the
+object by its dataset and not, as pynetdicom's own send_c_store would, by what its file meta information claims.
 """
 
+import time
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,8 @@ from pydicom import dcmread
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom import _config as pynetdicom_config
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dsutils import encode, split_dataset
 
 from dicom_services.contexts import UNCOMPRESSED
 from dicom_services.scp.ports import StoredObject
@@ -24,6 +28,8 @@ NOT_SENT = 0x0122
 NO_RESPONSE = 0xC000
 """Status of our own when the association ended before the peer answered."""
 
+_LITTLE_ENDIAN = UNCOMPRESSED[:2]
+_MEDIUM = 0
 _WORD_BYTES: Mapping[str, int] = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 
 
@@ -34,17 +40,17 @@ def store(association: Any, item: StoredObject, message_id: int, originator: tup
     """
     if not association.is_established:
         return NO_RESPONSE
-    source = _source(association, item)
-    if source is None:
+    request = C_STORE()
+    context_id = _attach(association, item, request)
+    if context_id is None:
         return NOT_SENT
-    # The file's bytes go out as they are only in this mode; it is read nowhere but in send_c_store.
-    pynetdicom_config.STORE_SEND_CHUNKED_DATASET = True
-    title, origin_id = originator or (None, None)
-    try:
-        answer = association.send_c_store(source, message_id, 2, originator_aet=title, originator_id=origin_id)
-    except (ValueError, RuntimeError, AttributeError, OSError):
-        return NOT_SENT
-    return int(answer.Status) if "Status" in answer else NO_RESPONSE
+    request.MessageID = message_id
+    request.Priority = _MEDIUM
+    request.AffectedSOPClassUID = item.sop_class_uid
+    request.AffectedSOPInstanceUID = item.sop_instance_uid
+    if originator is not None:
+        request.MoveOriginatorApplicationEntityTitle, request.MoveOriginatorMessageID = originator
+    return _answer(association, request, context_id)
 
 
 def succeeded(status: int) -> bool:
@@ -57,15 +63,24 @@ def warned(status: int) -> bool:
     return status in (0xB000, 0xB006, 0xB007)
 
 
-def _source(association: Any, item: StoredObject) -> Path | Dataset | None:
-    """Return the file itself, a decompressed dataset, or None when the peer takes neither."""
+def _attach(association: Any, item: StoredObject, request: Any) -> int | None:
+    """Give the request its dataset and return the context to send it in; None when the peer takes it in no form."""
     offered = accepted(association, item.sop_class_uid)
-    if item.transfer_syntax_uid in offered:
-        return item.path
-    if not any(syntax in UNCOMPRESSED[:2] for syntax in offered):
-        return None
+    as_stored = offered.get(item.transfer_syntax_uid)
+    if as_stored is not None:
+        request._dataset_path = (item.path, split_dataset(item.path)[1])  # streamed from the file, piece by piece
+        return as_stored
+    for syntax in _LITTLE_ENDIAN:
+        if syntax in offered:
+            data = _decompressed_bytes(item.path, implicit=syntax == _LITTLE_ENDIAN[1])
+            request.DataSet = BytesIO(data) if data else None
+            return offered[syntax] if data else None
+    return None
+
+
+def _decompressed_bytes(path: Path, *, implicit: bool) -> bytes | None:
     try:
-        return decompressed(item.path)
+        return encode(decompressed(path), implicit, True)  # type: ignore[no-any-return]  # pynetdicom carries no types
     except Exception:  # noqa: BLE001  # decoders raise whatever their C libraries make of a broken stream
         return None
 
@@ -93,3 +108,20 @@ def _swap_words(element: DataElement) -> None:
     width = _WORD_BYTES.get(element.VR)
     if width and element.value:
         element.value = np.frombuffer(element.value, f">u{width}").astype(f"<u{width}").tobytes()
+
+
+def _answer(association: Any, request: Any, context_id: int) -> int:
+    """Send a request and wait for its response, with the association's own reader held back meanwhile."""
+    association._reactor_checkpoint.clear()
+    try:
+        while not association._is_paused and association.is_established:
+            time.sleep(0.0001)
+        association.dimse.send_msg(request, context_id)
+        _, response = association.dimse.get_msg(block=True)
+    finally:
+        association._reactor_checkpoint.set()
+    if response is None or response.Status is None:
+        if association.is_established:
+            association.abort()
+        return NO_RESPONSE
+    return int(response.Status)

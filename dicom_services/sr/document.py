@@ -12,7 +12,7 @@ from typing import Any
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dicom_services.scp.receive import IMPLEMENTATION_CLASS_UID
+from dicom_services.identity import IMPLEMENTATION_CLASS_UID
 from dicom_services.sr import codes, uids
 from dicom_services.sr.codes import Code
 from dicom_services.sr.content import NodeIdentity, content_of

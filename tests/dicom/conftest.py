@@ -39,6 +39,8 @@ class MemoryArchive:
     policy: Registered = Registered.REPLACED
     down: bool = False
     stored: dict[str, StoredInstance] = field(default_factory=dict)
+    history: list[StoredInstance] = field(default_factory=list)
+    """Everything that was handed over, in order."""
     registered: list[Registered] = field(default_factory=list)
     refused: list[tuple[str, str, str]] = field(default_factory=list)
     reports: dict[str, tuple[VirtualSeries, Path]] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class MemoryArchive:
             outcome = self._outcome(before, stored)
             if outcome in (Registered.NEW, Registered.REPLACED):
                 self.stored[stored.header.sop_instance_uid] = stored
+            self.history.append(stored)
             self.registered.append(outcome)
             return outcome
 

@@ -17,7 +17,8 @@ from pydicom.uid import (
 from dicom_services.scp.ports import Registered
 from dicom_services.scp.receive import Incoming, InstanceWriter, StoreStatus, receive
 from dicom_services.scu.echo import echo
-from dicom_services.scu.send import UNREADABLE, send_files
+from dicom_services.scu.send import send_files
+from dicom_services.scu.store import NOT_SENT
 from radir_node.errors import PeerUnavailable
 from radir_node.settings import Peer
 
@@ -81,21 +82,24 @@ def test_storescu_bytes(node, tool, make_file, dataset_bytes, option, syntax):
     assert list((node.root / "incoming").iterdir()) == []
 
 
-def test_every_transfer_syntax_of_real_files(node, shared_data, dataset_bytes):
-    """Every real chest file is stored byte for byte in its own transfer syntax."""
-    paths = sorted((shared_data / "dicom_chest_misc").glob("*.dcm"))
+@pytest.mark.parametrize(("folder", "pattern"), [("dicom_chest_misc", "*.dcm"), ("dicom_zoo_small/files", "*")])
+def test_real_files(node, shared_data, dataset_bytes, folder, pattern):
+    """Of real files, odd and broken ones among them, each is stored byte for byte or listed with its reason."""
+    paths = sorted((shared_data / folder).glob(pattern))
 
     result = send_files(node.peer, paths, "TEST")
 
+    echo(node.peer, "TEST")
     taken = [path for path, (_, status) in zip(paths, result.outcomes, strict=True) if status == 0]
-    assert len(taken) >= len(paths) - 3
-    for path, (uid, status) in zip(paths, result.outcomes, strict=True):
-        if status == 0:
-            copies = [p for p in (node.root / "instances").rglob("*.dcm") if dataset_bytes(p) == dataset_bytes(path)]
-            assert copies, path.name
-            assert uid in node.archive.stored
-        else:
-            assert status in (UNREADABLE, 0xA900, 0xC000), path.name
+    assert len(taken) >= 0.75 * len(paths)
+    changed = [
+        path.name
+        for path, stored in zip(taken, node.archive.history, strict=True)
+        if not path.read_bytes().endswith(dataset_bytes(node.root / stored.path))
+    ]
+    assert changed == []
+    refused = sum(status in (0xA900, 0xC000, NOT_SENT) for _, status in result.outcomes)
+    assert len(node.archive.refused) == refused
 
 
 def test_resend_is_success_without_second_copy(node, make_file):

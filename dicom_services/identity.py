@@ -1,0 +1,4 @@
+"""How this software names itself to peers and in file meta information (PS3.7 D.3.3.2)."""
+
+IMPLEMENTATION_CLASS_UID = "2.25.125186448506257695619760020765326872116"
+IMPLEMENTATION_VERSION_NAME = "RADIR_NODE"
