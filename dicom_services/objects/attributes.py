@@ -19,8 +19,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 def text(dataset: Dataset, keyword: str) -> str:
     """Return the value as one stripped line of at most 1,024 characters, several values joined by a backslash."""
-    line = _CONTROL.sub(" ", "\\".join(_texts(value(dataset, keyword)))).strip()
-    return line[:_LONGEST_TEXT]
+    line = "\\".join(_texts(value(dataset, keyword)))
+    if not line.isascii() and not dataset.get("SpecificCharacterSet"):
+        line = _undeclared(line)
+    return _CONTROL.sub(" ", line).strip()[:_LONGEST_TEXT]
 
 
 def words(dataset: Dataset, keyword: str) -> tuple[str, ...]:
@@ -83,6 +85,14 @@ def _texts(found: object) -> list[str]:
 def _plain(characters: str) -> str:
     """Drop what UTF-8 cannot carry: a wrong character set can decode to lone surrogates."""
     return characters.encode("utf-8", "replace").decode("utf-8")
+
+
+def _undeclared(characters: str) -> str:
+    """Read UTF-8 where no character set is declared and the bytes, taken for Latin-1, are valid UTF-8."""
+    try:
+        return characters.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return characters
 
 
 def _number(part: object) -> float | None:

@@ -1,5 +1,6 @@
 """Turns whatever a parser or decoder raised into the one line that people see. Used by every reader of this package."""
 
+import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,9 @@ from contextlib import contextmanager
 from radir_node.errors import NotIndexable
 
 _LONGEST = 160
+_TROUBLE_OF_THE_MACHINE = frozenset(
+    {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ESTALE}
+)
 _UID = re.compile(r"\b\d+(?:\.\d+){3,}\b")
 _PATH = re.compile(r"(?:/[\w.+-]+){2,}")
 
@@ -25,13 +29,13 @@ def refusing(what: str, *, quote: bool = False) -> Iterator[None]:
 
     quote adds the error's own first line; leave it off where that line could hold a value from the header.
     Malformed input makes pydicom and the decoders raise nearly any class, so all of Exception is translated but what
-    the operating system reports (an OSError with a number): that is trouble of this machine, not of the file.
+    the operating system reports of its disks and limits: that is trouble of this machine, not of the file.
     """
     try:
         yield
     except NotIndexable:
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno in _TROUBLE_OF_THE_MACHINE:
             raise
         raise NotIndexable(f"{what} ({one_line(error) if quote else type(error).__name__})") from error

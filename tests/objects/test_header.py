@@ -31,16 +31,29 @@ def minimal(**attributes: object) -> Dataset:
         ("ISO_IR 126", "iso8859_7", "Διονυσιος"),
         ("ISO_IR 192", "utf-8", "Wang^XiaoDong=王^小东"),
         ("GB18030", "gb18030", "Wang^XiaoDong=王^小东"),
+        ("ISO IR 192", "utf-8", "Wang^XiaoDong=王^小东"),
+        ("ISO-IR 100", "latin-1", "Müller^Jörg"),
+        ("", "utf-8", "Müller^Jörg"),
+        ("", "latin-1", "Müller^Jörg"),
     ],
 )
 def test_character_sets(save: Save, character_set: str, encoding: str, name: str) -> None:
     """Text is decoded by the file's own Specific Character Set."""
-    dataset = minimal(SpecificCharacterSet=character_set)
+    dataset = minimal()
+    dataset.add_new("SpecificCharacterSet", "CS", character_set)
     dataset.add_new("PatientName", "PN", name.encode(encoding))
 
     header = read_header(save(dataset))
 
     assert name == header.patient_name
+
+
+def test_code_extensions(save: Save) -> None:
+    """Escape sequences of ISO 2022 switch between character sets within one name."""
+    dataset = minimal(SpecificCharacterSet=["", "ISO 2022 IR 87"])
+    dataset.add_new("PatientName", "PN", b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B")
+
+    assert "Yamada^Tarou=山田^太郎" == read_header(save(dataset)).patient_name
 
 
 def test_unknown_character_set(save: Save) -> None:

@@ -60,6 +60,8 @@ def test_view(attributes: dict[str, object], view: View | None) -> None:
         ({"StudyDescription": "XR HAND LEFT"}, "not a chest radiograph (hand)"),
         ({"StudyDescription": "Thorax und Abdomen"}, None),
         ({"BodyPartExamined": "CSPINE"}, "not a chest radiograph (cspine)"),
+        ({"StudyDescription": "XR THORACIC SPINE AP"}, "not a chest radiograph (spine)"),
+        ({"SeriesDescription": "Thoracolumbar AP"}, "not a chest radiograph (thoracolumbar)"),
         ({"BodyPartExamined": "RIB"}, "not a chest radiograph (rib)"),
         ({"ViewPosition": "LL", "BodyPartExamined": "CHEST"}, "lateral view"),
         ({"Rows": 32, "Columns": 300}, "too small for a radiograph (32 x 300 pixels)"),
