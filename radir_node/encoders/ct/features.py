@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from radir_node.encoders.ct.grid import SPACING_MM, VOXEL_ML
-from radir_node.encoders.ct.lungs import PURE_AIR_HU, ZONES
+from radir_node.encoders.ct.lungs import LAA_HU, ZONES
 from radir_node.encoders.ct.morphology import Mask, Volume, components, extent_mm, occupied
 from radir_node.encoders.ct.segmentation import SIDES, Thorax
 from radir_node.encoders.ct.thorax_measures import (
@@ -38,13 +38,13 @@ from radir_node.encoders.ct.thorax_measures import (
 )
 
 PERCENTILES = (5, 15, 25, 50, 75, 95)
-LOW_BINS_HU = (-np.inf, -950.0, -900.0, -700.0)
+LOW_BINS_HU = (-np.inf, LAA_HU, -900.0, -700.0)
 LOW_NAMES = ("laa950_percent", "low_percent", "aerated_percent")
 OPACITY_BINS_HU = (-700.0, -500.0, -100.0, np.inf)
 OPACITY_NAMES = ("ground_glass_percent", "mixed_percent", "dense_percent")
 CORE_MM = 5.0
 VESSEL_CONTRAST_HU = 120.0
-FREE_AIR_ML = 5.0
+SMALLEST_LAYER_ML = 5.0
 
 
 def measure(thorax: Thorax) -> dict[str, float]:
@@ -82,7 +82,8 @@ def _lungs(thorax: Thorax) -> dict[str, dict[str, float]]:
         **{f"lung:{side}": thorax.fields[side] for side in SIDES},
         **thorax.lung_zones,
     }
-    maps = _maps(thorax.hu, thorax.aerated["right"] | thorax.aerated["left"], fields["lung"])
+    aerated = (thorax.aerated["right"] | thorax.aerated["left"]) & fields["lung"]
+    maps = _maps(thorax.hu, aerated, fields["lung"])
     measures = {region: _lung_measures(maps, field) for region, field in fields.items()}
     measures["lung"] |= _distribution(measures, fields["lung"])
     return measures
@@ -101,7 +102,7 @@ def _maps(hu: Volume, aerated: Mask, field: Mask) -> _Maps:
         core=ndimage.binary_erosion(field, iterations=round(CORE_MM / SPACING_MM)),
         inner=ndimage.binary_erosion(aerated),
         vessel=thick - local > VESSEL_CONTRAST_HU,
-        emphysema=components(aerated & (hu < LOW_BINS_HU[1]))[0],
+        emphysema=components(aerated & (hu < LAA_HU))[0],
     )
 
 
@@ -173,17 +174,15 @@ def _pleura(thorax: Thorax) -> dict[str, dict[str, float]]:
 
     layer_ml; layer_percent of the field; layer_hu (fluid 0 to 20, NaN below 5 ml); free_air_ml.
     """
-    homogeneous = ndimage.uniform_filter(thorax.hu, 3) < PURE_AIR_HU
     by_side = {}
     for side in SIDES:
         layer, field = thorax.layers[side], thorax.fields[side]
-        sizes = components(thorax.aerated[side] & homogeneous)[1] * VOXEL_ML
         layer_ml = float(layer.sum()) * VOXEL_ML
         by_side[f"pleura:{side}"] = {
             "layer_ml": layer_ml,
             "layer_percent": 100.0 * layer_ml / (float(field.sum()) * VOXEL_ML) if field.any() else np.nan,
-            "layer_hu": float(thorax.hu[layer].mean()) if layer_ml >= FREE_AIR_ML else np.nan,
-            "free_air_ml": float(sizes[sizes >= FREE_AIR_ML].sum()),
+            "layer_hu": float(thorax.hu[layer].mean()) if layer_ml >= SMALLEST_LAYER_ML else np.nan,
+            "free_air_ml": float(thorax.free_air[side].sum()) * VOXEL_ML,
         }
     right, left = by_side["pleura:right"], by_side["pleura:left"]
     both = {

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from radir_node.encoders.ct.grid import VOXEL_ML
 from radir_node.encoders.ct.morphology import (
+    IN_PLANE,
     Mask,
     Volume,
     close_ball,
@@ -28,6 +29,9 @@ AIR_HU = -400.0
 PURE_AIR_HU = -970.0
 """Median below this is gas in bowel, table gap or bag, not lung: even severe emphysema stays near -950."""
 LUNGS_LITRES = (0.5, 12.0)
+LAA_HU = -950.0
+"""Low-attenuation area: emphysema (a threshold validated on thin sections)."""
+FREE_AIR_ML = 5.0
 SMALLEST_LUNG_ML = 100.0
 BOWEL_ML = 3.0
 CLOSING_MM = 12.5
@@ -42,9 +46,8 @@ def find_body(hu: Volume) -> Mask:
         raise NotIndexable("no lungs found: the volume holds no body")
     body = ndimage.binary_dilation(largest(dense)) & (hu > BODY_HU)
     # In a thin patient the chest wall between two ribs can be thinner than a voxel: close it before filling.
-    disk = ndimage.generate_binary_structure(3, 1)[1:2]
-    sealed = fill_axial_holes(ndimage.binary_dilation(body, disk, iterations=2))
-    filled = ndimage.binary_erosion(sealed, disk, iterations=2, border_value=1) | body
+    sealed = fill_axial_holes(ndimage.binary_dilation(body, IN_PLANE, iterations=2))
+    filled = ndimage.binary_erosion(sealed, IN_PLANE, iterations=2, border_value=1) | body
     filled[1:-1] |= filled[:-2] & filled[2:]
     return np.asarray(filled)
 
@@ -75,9 +78,26 @@ def midline_of(body: Mask) -> float:
 
 
 def lung_field(aerated: Mask, other: Mask, barred: Mask) -> Mask:
-    """Return the lung with its vessels, hilum and small consolidations: closed, holes filled, never in `barred`."""
-    closed = fill_axial_holes(close_ball(aerated, CLOSING_MM))
-    return np.asarray((closed & ~other & ~barred) | aerated)
+    """Return the lung with its vessels, hilum and consolidations, never in `barred`.
+
+    What closing and filling add must have aerated lung above and below it: below the lung lies the diaphragm.
+    """
+    added = fill_axial_holes(close_ball(aerated, CLOSING_MM))
+    added &= np.logical_or.accumulate(aerated, axis=0)
+    added &= np.logical_or.accumulate(aerated[::-1], axis=0)[::-1]
+    return np.asarray((added & ~other & ~barred) | aerated)
+
+
+def find_free_air(hu: Volume, aerated: Mapping[str, Mask]) -> dict[str, Mask]:
+    """Return, per side, the regions of pure air too large and too even for emphysema."""
+    found = {}
+    homogeneous = ndimage.uniform_filter(hu, 3) < PURE_AIR_HU
+    for side, lung in aerated.items():
+        labels, sizes = components(lung & homogeneous)
+        large = (sizes * VOXEL_ML >= FREE_AIR_ML)[labels]
+        # The filter took the region's skin; the air reaches as far as pure air does.
+        found[side] = ndimage.binary_dilation(large, iterations=2) & lung & (hu < LAA_HU)
+    return found
 
 
 def zones(field: Mask) -> Mapping[str, Mask]:

@@ -31,10 +31,11 @@ def between(right: Mask, left: Mask) -> Mask:
 def dome_level(lung: Mask) -> int:
     """Return the z index of the diaphragm's dome: the top of the soft tissue that the lung surrounds in its lower half.
 
-    Where none is surrounded, the lung's lowest slice.
+    Tissue with lung below it is a consolidation. Where none is surrounded, the lung's lowest slice.
     """
     levels = np.flatnonzero(occupied(lung))
-    surrounded = np.logical_or.accumulate(lung, axis=2) & _still_to_come(lung) & ~lung
+    surrounded = np.logical_or.accumulate(lung, axis=2) & _still_to_come(lung)
+    surrounded &= ~np.logical_or.accumulate(lung, axis=0)
     areas = surrounded.sum(axis=(1, 2)) * SPACING_MM**2
     domed = np.flatnonzero(areas[levels[0] : (levels[0] + levels[-1]) // 2] > DOME_MM2)
     return int(levels[0] + domed[-1]) if domed.size else int(levels[0])

@@ -8,6 +8,9 @@ from radir_node.encoders.ct.grid import SPACING_MM
 
 Mask = NDArray[np.bool_]
 Volume = NDArray[np.float32]
+IN_PLANE = ndimage.generate_binary_structure(3, 1) & np.array([False, True, False])[:, None, None]
+"""The four neighbours in the axial slice."""
+
 _ROUND = ndimage.generate_binary_structure(3, 2)
 """18 neighbours: repeated, the closest to a ball that single steps give."""
 
@@ -46,8 +49,13 @@ def bounding_box(mask: Mask, margin_mm: float = 0.0) -> Box:
 
 
 def fill_axial_holes(mask: Mask) -> Mask:
-    """Return the mask with the holes of each axial slice filled."""
-    return np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
+    """Return the mask with whatever does not reach the edge of its axial slice filled."""
+    labels, count = ndimage.label(~mask, IN_PLANE)
+    outside = np.zeros(count + 1, bool)
+    for edge in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
+        outside[edge] = True
+    outside[0] = False
+    return np.asarray(~outside[labels])
 
 
 def close_ball(mask: Mask, radius_mm: float) -> Mask:

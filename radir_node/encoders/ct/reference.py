@@ -70,9 +70,9 @@ _LUNG_DENSITY = {
     "laa950_percent": _log(0.3, 0.6, 1.5),
     "low_percent": _log(6.0, 0.9),
     "aerated_percent": Reference(75, 10),
-    "ground_glass_percent": _log(2.0, 0.6, 1.5),
-    "mixed_percent": _log(1.0, 0.5, 1.5),
-    "dense_percent": _log(0.2, 0.5, 1.5),
+    "ground_glass_percent": _log(1.5, 0.6, 1.5),
+    "mixed_percent": _log(0.7, 0.5, 1.5),
+    "dense_percent": _log(0.1, 0.4, 1.5),
     "local_sd_hu": Reference(87, 15, 0.7),
     "gradient_hu_mm": Reference(19, 4, 0.5),
     "vessel_percent": Reference(3.5, 1.5, 0.5),
@@ -93,7 +93,7 @@ _DISTRIBUTION = {
     "right_volume_percent": Reference(53, 4, 0.7),
     "right_minus_left_opacity_percent": _log(0.0, 1.0),
     "right_minus_left_laa950_percent": _log(0.0, 0.7),
-    "upper_minus_lower_opacity_percent": _log(-4.0, 1.0),
+    "upper_minus_lower_opacity_percent": _log(-1.0, 1.0),
     "upper_minus_lower_laa950_percent": _log(0.0, 0.7),
 }
 

@@ -12,7 +12,17 @@ import numpy as np
 
 from radir_node.encoders.ct.airway import find_airway
 from radir_node.encoders.ct.grid import SPACING_MM
-from radir_node.encoders.ct.lungs import AIR_HU, BODY_HU, ZONES, aerated_lungs, find_body, lung_field, midline_of, zones
+from radir_node.encoders.ct.lungs import (
+    AIR_HU,
+    BODY_HU,
+    ZONES,
+    aerated_lungs,
+    find_body,
+    find_free_air,
+    lung_field,
+    midline_of,
+    zones,
+)
 from radir_node.encoders.ct.mediastinum import between, dome_level, find_heart, find_spine, outer_layer
 from radir_node.encoders.ct.morphology import Box, Mask, Volume, bounding_box, largest, occupied
 
@@ -31,7 +41,9 @@ class Thorax:
     aerated: Mapping[str, Mask]
     """Side -> lung voxels that hold air."""
     fields: Mapping[str, Mask]
-    """Side -> the lung with vessels, closed consolidations and the layer."""
+    """Side -> the lung with vessels, closed consolidations and the layer, without free air."""
+    free_air: Mapping[str, Mask]
+    """Side -> large homogeneous regions of pure air outside the airway: pneumothorax, or a bulla as large."""
     layers: Mapping[str, Mask]
     """Side -> abnormal soft layer between lung and ribs."""
     lung_zones: Mapping[str, Mask]
@@ -57,16 +69,19 @@ def segment(hu: Volume) -> Thorax:
     barred = airway | spine
     closed = {side: lung_field(aerated[side], aerated[_other(side)], barred) for side in SIDES}
     layers = {side: outer_layer(hu, closed[side], side) & body & ~spine & ~closed[_other(side)] for side in SIDES}
-    fields = {side: closed[side] | layers[side] for side in SIDES}
-    both = fields["right"] | fields["left"]
-    dome = max(dome_level(field) if field.any() else 0 for field in fields.values())
-    central = between(fields["right"], fields["left"]) & body & ~barred
+    chest = {side: closed[side] | layers[side] for side in SIDES}
+    both = chest["right"] | chest["left"]
+    free_air = find_free_air(hu, aerated)
+    fields = {side: chest[side] & ~free_air[side] for side in SIDES}
+    dome = max(dome_level(field) if field.any() else 0 for field in chest.values())
+    central = between(chest["right"], chest["left"]) & body & ~barred
     return Thorax(
         hu=hu,
         body=body,
         airway=airway,
         aerated=aerated,
         fields=fields,
+        free_air=free_air,
         layers=layers,
         lung_zones={f"{zone}:{side}": zones(fields[side])[zone] for zone in ZONES for side in SIDES},
         mediastinum=central & _levels_from(dome, hu.shape[0]),

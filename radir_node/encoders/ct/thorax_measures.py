@@ -29,11 +29,10 @@ def airway_measures(thorax: Thorax) -> dict[str, float]:
     if levels.size == 0:
         return dict.fromkeys(names, np.nan)
     planes = [thorax.airway[z] for z in levels]
-    shapes = [np.ptp(np.nonzero(p)[1] + 0.0) + 1 for p in planes], [np.ptp(np.nonzero(p)[0] + 0.0) + 1 for p in planes]
     shift = np.median([np.nonzero(plane)[1].mean() for plane in planes]) - _column(thorax.spine, thorax.midline)
     values = (
         np.median([plane.sum() for plane in planes]) * SPACING_MM**2,
-        np.median(np.divide(*shapes)),
+        np.median([_elongation(plane) for plane in planes]),
         shift * SPACING_MM,
         thorax.airway.sum() * VOXEL_ML,
     )
@@ -154,6 +153,12 @@ def inner_width_mm(thorax: Thorax) -> float:
     """Return the largest width from the right lung's outer edge to the left lung's, robust to single slices."""
     lungs = thorax.fields["right"] | thorax.fields["left"]
     return float(np.percentile([extent_mm(plane.any(axis=0)) for plane in lungs[occupied(lungs)]], 95))
+
+
+def _elongation(plane: Mask) -> float:
+    """Return transverse over sagittal spread of a lumen; the added 1/12 is the spread within one voxel."""
+    rows, columns = np.nonzero(plane)
+    return float(np.sqrt((columns.var() + 1 / 12) / (rows.var() + 1 / 12)))
 
 
 def _core_hu(plane: Volume, middle: float, front: float) -> float:
