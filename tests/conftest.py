@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from dicom_services.phantom_archive import write_study
 from radir_node.catalog.database import Database, open_database
 from radir_node.catalog.migrate import upgrade
+from radir_node.phantoms.archive import cases, render
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -149,9 +151,11 @@ class RunningNode:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def send(self, *paths: Path) -> "subprocess.CompletedProcess[str]":
-        """Send with DCMTK's storescu, as a modality would."""
-        command = ["storescu", "-aec", "RADIR", "+sd", "+r", "-R", "127.0.0.1", str(self.port("scp")), *map(str, paths)]
+    def send(self, *paths: "Path | str") -> "subprocess.CompletedProcess[str]":
+        """Send with DCMTK's storescu, as a modality would; options of storescu may come before the paths."""
+        options = [part for part in paths if isinstance(part, str)]
+        files = [str(part) for part in paths if not isinstance(part, str)]
+        command = ["storescu", *options, "-aec", "RADIR", "+sd", "+r", "-R", "127.0.0.1", str(self.port("scp")), *files]
         environment = {**os.environ, "TCP_NODELAY": "1"}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
@@ -206,3 +210,14 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     running = RunningNode(tmp_path_factory.mktemp("node")).start()
     yield running
     running.close()
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of generated studies, one sub-folder each: images and a narrative report."""
+    folder = tmp_path_factory.mktemp("phantoms")
+    for number, case in enumerate(cases(14, 4, seed=7)):
+        target = folder / f"{number:02d}"
+        target.mkdir()
+        write_study(render(case), target)
+    return folder

@@ -63,6 +63,14 @@ class Studies:
                     jobs.defer(self.job_app, connection, task, study=work.study_id)
             return True
 
+    def encoded_images(self, study_id: int) -> tuple[InstanceHeader, ...]:
+        """Return the headers of the images whose vectors are indexed: radiographs, or the slices of a CT series."""
+        units = sa.select(embedding.c.unit_uid).where(embedding.c.study_id == study_id)
+        encoded = sa.or_(instance.c.sop_instance_uid.in_(units), series.c.series_instance_uid.in_(units))
+        with self.database.begin() as connection:
+            row = connection.execute(sa.select(study).where(study.c.id == study_id)).one()
+            return tuple(header for _, header in _instances(connection, study_id, row, encoded))
+
     def postpone(self, study_id: int, reason: str) -> None:
         """Back to the queue: the job will be tried again."""
         self._set(study_id, StudyState.QUEUED, reason)
@@ -132,12 +140,12 @@ class Studies:
 
 
 def _instances(
-    connection: sa.Connection, study_id: int, study_row: sa.Row[Any]
+    connection: sa.Connection, study_id: int, study_row: sa.Row[Any], *conditions: sa.ColumnElement[bool]
 ) -> tuple[tuple[str, InstanceHeader], ...]:
     rows = connection.execute(
         sa.select(instance, series)
         .join(series, series.c.id == instance.c.series_id)
-        .where(series.c.study_id == study_id, instance.c.is_current)
+        .where(series.c.study_id == study_id, instance.c.is_current, *conditions)
         .order_by(series.c.series_number, instance.c.instance_number, instance.c.id)
     ).mappings()
     shared = {name: getattr(study_row, name) for name in _header_names(study)}

@@ -34,7 +34,7 @@ def send(
             Peer(ae_title=ae_title, host=host, port=port),
             files,
             load_settings().dicom.ae_title,
-            lambda done, of: progress.update(task, completed=done, total=of),
+            lambda done: progress.update(task, completed=done),
         )
     if result.failed:
         raise PeerUnavailable(

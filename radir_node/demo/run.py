@@ -81,7 +81,9 @@ class Demo:
         listing = self.node.root / "run" / "send.txt"
         listing.write_text("\n".join(str(path.resolve()) for study in studies for path in study.files))
         command = [sys.executable, "-m", "radir_node", "send", "--list", str(listing), "--title", title]
-        subprocess.run([*command, "--host", at[0], "--port", str(at[1])], check=False)
+        sender = subprocess.run([*command, "--host", at[0], "--port", str(at[1])], check=False)
+        if sender.returncode:
+            raise DemoStuck(f"the archive was not sent; see {self.node.root / 'node.log'}")
 
     def _wait_indexed(self, expected: int) -> None:
         """Show how far the worker is; the limit grows with the archive."""
@@ -91,7 +93,7 @@ class Demo:
                 states = self.node.studies.counts()["studies"]
                 finished = sum(n for state, n in states.items() if state in FINISHED)
                 advance(finished, expected)
-                return finished >= sum(states.values()) and finished > 0
+                return 0 < finished == int(sum(states.values()))
 
             wait_for(done, 30 + INDEX_SECONDS_PER_STUDY * expected, "the studies are not indexed")
         states = self.node.studies.counts()["studies"]

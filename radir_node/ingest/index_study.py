@@ -28,7 +28,10 @@ class StudyReader(Protocol):
     """The DICOM side of indexing."""
 
     def prepare(self, instances: Instances) -> PreparedStudy: ...
-    def reports(self, instances: Instances) -> Sequence[ReportText]: ...
+    def reports(self, instances: Instances) -> tuple[Sequence[ReportText], Mapping[str, str]]:
+        """Return the narrative reports, and SOP Instance UID -> reason for documents that yield none."""
+        ...
+
     def save_preview(self, prepared: PreparedStudy, study_id: int) -> None: ...
 
 
@@ -62,9 +65,11 @@ class Indexer:
 
     def _outcome(self, work: StudyWork) -> Outcome:
         instances = [(self.root / path, header) for path, header in work.instances]
-        reports = tuple((text, parse(text.text)) for text in self.reader.reports(instances))
+        texts, unread = self.reader.reports(instances)
+        reports = tuple((text, parse(text.text)) for text in texts)
         prepared = self.reader.prepare(instances)
-        encoded, reasons = self._encode(prepared, instances)
+        encoded, unencoded = self._encode(prepared, instances)
+        reasons = {**unread, **unencoded}
         read = Outcome(StudyState.NOT_INDEXABLE, reports=reports, parser_version=PARSER_VERSION, not_indexable=reasons)
         if not encoded:
             return replace(read, reason=summary(reasons))

@@ -1,6 +1,6 @@
 """The DICOM side of indexing: files of a study to images, report texts and the picture that pages show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class DicomReader:
     def prepare(self, instances: Instances) -> PreparedStudy:
         return prepare_study(instances)
 
-    def reports(self, instances: Instances) -> Sequence[ReportText]:
+    def reports(self, instances: Instances) -> tuple[Sequence[ReportText], Mapping[str, str]]:
         return reports_of(instances)
 
     def save_preview(self, prepared: PreparedStudy, study_id: int) -> None:

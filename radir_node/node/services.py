@@ -4,7 +4,6 @@ import signal
 import threading
 
 import structlog
-import uvicorn
 
 from dicom_services.scp.server import Ports, start_server
 from radir_node.catalog.migrate import ensure_secret
@@ -14,6 +13,7 @@ from radir_node.node.pages import Pages
 from radir_node.node.run_files import announced
 from radir_node.node.similar_series import SimilarSeries
 from radir_node.web.app import create_app
+from radir_node.web.server import listen, web_server
 
 log = structlog.get_logger()
 
@@ -40,12 +40,10 @@ def run_web(node: Node) -> None:
         secret=ensure_secret(node.database, "sessions").hex(),
         session_hours=web.session_hours,
         frame_ancestors=web.frame_ancestors,
+        usual_k=node.settings.search.k,
     )
-    config = uvicorn.Config(
-        app, host=web.host, port=web.port, log_level="warning", access_log=False, server_header=False
-    )
-    listener = config.bind_socket()
+    listener = listen(web.host, web.port)
     port = listener.getsockname()[1]
     with announced(node.root, "web", web.host, port):
         log.info("web_listening", host=web.host, port=port)
-        uvicorn.Server(config).run(sockets=[listener])
+        web_server(app).run(sockets=[listener])

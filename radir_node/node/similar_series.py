@@ -3,6 +3,111 @@
 Implements dicom_services.scp.ports.SimilarCasesPort; also behind `radir sr`, the pages' download and the push job.
 """
 
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
 import structlog
 
+from dicom_services.scp.ports import VirtualSeries
+from dicom_services.scu.send import send_files
+from dicom_services.sr import uids
+from dicom_services.sr.content import NodeIdentity
+from dicom_services.sr.document import write_similar_cases
+from radir_node import __version__
+from radir_node.catalog.deliveries import Deliveries
+from radir_node.domain.embedding import GLOBAL
+from radir_node.domain.match import Query, SimilarCases
+from radir_node.errors import InvalidSetting, PeerUnavailable, StorageFull, UnknownStudy
+from radir_node.node.node import Node
+
 log = structlog.get_logger()
+
+NODE_NAME = "RadIR node"
+FOLDER = "results"
+"""Under the storage root: every report that was ever handed out, so that the same UID always means the same bytes."""
+
+
+@dataclass(frozen=True)
+class SimilarSeries:
+    """Makes and keeps Structured Reports of similar cases."""
+
+    node: Node
+    deliveries: Deliveries
+
+    @classmethod
+    def of(cls, node: Node) -> Self:
+        return cls(node, Deliveries(node.database))
+
+    def series_of(self, study_instance_uid: str) -> VirtualSeries | None:
+        case = self.node.cases.by_uid(study_instance_uid)
+        if case is None or not case.has_vectors or case.modality not in self.node.models:
+            return None
+        model_id = self.node.models[case.modality].id
+        snapshot_id = self.node.search.snapshot_id(case.modality, GLOBAL)
+        return VirtualSeries(
+            study_instance_uid=study_instance_uid,
+            series_instance_uid=uids.series_uid(study_instance_uid),
+            sop_instance_uid=uids.instance_uid(self._question(study_instance_uid), GLOBAL, model_id, snapshot_id),
+            sop_class_uid=uids.SOP_CLASS_UID,
+            series_number=uids.SERIES_NUMBER,
+            series_description=uids.SERIES_DESCRIPTION,
+        )
+
+    def render(self, study_instance_uid: str) -> Path:
+        return self.document(self._question(study_instance_uid), "dicom")
+
+    def _question(self, study_instance_uid: str) -> Query:
+        return Query(study_instance_uid, GLOBAL, self.node.settings.search.k)
+
+    def document(self, query: Query, actor: str) -> Path:
+        """Return the report file that answers a query, made now or found again. Raises UserError, StorageFull."""
+        answer = self.node.search.similar(query)
+        self.node.search.disclose(actor, answer)
+        uid = uids.instance_uid(query, answer.anatomy_used, answer.model_id, answer.snapshot_id)
+        issued = self.node.holdings.issued(uid)
+        path = self.node.root / str(issued["path"]) if issued else None
+        if path is not None and path.is_file():
+            return path
+        return self._write(uid, answer)
+
+    def _write(self, uid: str, answer: SimilarCases) -> Path:
+        study_uid = answer.query.study_instance_uid
+        case = self.node.cases.by_uid(study_uid)
+        if case is None:
+            raise UnknownStudy("the study was removed while its report was made")
+        relative = Path(FOLDER, f"{uid}.dcm")
+        device = NodeIdentity(NODE_NAME, __version__, uids.device_uid(NODE_NAME, __version__, answer.model_id))
+        try:
+            (self.node.root / FOLDER).mkdir(exist_ok=True)
+            images = self.node.studies.encoded_images(case.id)
+            now = dt.datetime.now(dt.UTC)
+            write_similar_cases(answer, images, self.node.root / relative, device=device, computed=now)
+        except OSError as error:
+            raise StorageFull(f"a report cannot be written to {self.node.root / FOLDER}: {error.strerror}") from error
+        kept = self.node.holdings.remember(uid, uids.series_uid(study_uid), case.id, relative.as_posix())
+        return self.node.root / kept
+
+    def push(self, study_id: int) -> None:
+        """Send the report of an indexed study to the configured PACS, once. Raises PeerUnavailable: try again."""
+        peer = self.node.settings.dicom.push_to
+        case = self.node.cases.by_id(study_id)
+        if not peer or case is None or not case.has_vectors:
+            return
+        path = self.render(case.study_instance_uid)
+        if self.deliveries.done(path.stem, peer):
+            return
+        self.send(path, peer)
+        self.deliveries.record(study_id, path.stem, peer)
+        log.info("similar_cases_pushed", peer=peer)
+
+    def send(self, path: Path, peer: str) -> None:
+        """Send a report to a peer of the configuration. Raises InvalidSetting or PeerUnavailable."""
+        known = self.node.settings.dicom.peers
+        if peer not in known:
+            raise InvalidSetting(f"dicom.peers: there is no peer {peer!r}; known: {', '.join(known) or 'none'}")
+        result = send_files(known[peer], [path], self.node.settings.dicom.ae_title)
+        if result.failed:
+            status = result.outcomes[0][1]
+            raise PeerUnavailable(f"{peer} did not take the report: C-STORE status 0x{status:04X}")
