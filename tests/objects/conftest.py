@@ -1,5 +1,6 @@
 """Writers of small DICOM files, one per kind of object that dicom_services.objects reads."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,15 +32,17 @@ SUPINE_HEAD_FIRST = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 def save(tmp_path: Path) -> Callable[[Dataset], Path]:
     """Write a data set as a Part 10 file; attributes that every object needs are filled in."""
 
-    def write(dataset: Dataset, name: str = "") -> Path:
-        dataset.setdefault("SOPInstanceUID", generate_uid())
+    numbers = itertools.count()
+
+    def write(dataset: Dataset) -> Path:
+        dataset.setdefault("SOPInstanceUID", generate_uid(entropy_srcs=[str(tmp_path), str(next(numbers))]))
         dataset.setdefault("StudyInstanceUID", "1.2.826.0.1.3680043.8.498.77")
         dataset.setdefault("SeriesInstanceUID", "1.2.826.0.1.3680043.8.498.77.1")
         meta = FileMetaDataset()
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
         if not hasattr(dataset, "file_meta"):
             dataset.file_meta = meta
-        path = tmp_path / (name or f"{len(list(tmp_path.iterdir())):04}.dcm")
+        path = tmp_path / f"{next(numbers):04}.dcm"
         dataset.save_as(path, enforce_file_format=True)
         return path
 
