@@ -44,9 +44,10 @@ class SentenceCues:
         """Find the cues of low[start:end]."""
         found = lexicon.cues.find_all(low, start, end)
         marks = [match.span() for match in lexicon.termination_marks.finditer(low, start, end)]
-        terminations = [(a, b) for a, b, group in found if group == "termination"] + marks
         pseudo = [(a, b) for a, b, group in found if group in _PSEUDO]
         cues = [cue for cue in found if cue[2] in _DECIDING and not any(a < cue[1] and cue[0] < b for a, b in pseudo)]
+        stops = [(a, b) for a, b, group in found if group == "termination"]
+        terminations = marks + [s for s in stops if not any(a < s[0] and s[1] <= b for a, b, _ in cues)]
         questions = tuple((a, b) for a, b, group in found if group == "pseudo_uncertain")
         return cls(low, start, end, lexicon.label_values, tuple(terminations), questions, tuple(cues))
 

@@ -15,7 +15,7 @@ import yaml
 from radir_node.domain.anatomy import AnatomyRef, is_at_or_below, resolve
 
 _WORD_GAP = r"(?:[\s-]+)"
-_UP_TO_THREE_WORDS = r"(?:[\s-]+[\w,/'()]+){0,3}?[\s-]+"
+_UP_TO_THREE_WORDS = r"(?:[\s-]+[\w/'()]+){0,3}?[\s-]+"
 _WORD = re.compile(r"\w+")
 _WORDS_REMEMBERED = 16384
 _SIDE_LISTS = (("left", "left"), ("right", "right"), ("bilateral", "both"))
@@ -101,7 +101,7 @@ class Lexicon:
 
     findings: Mapping[str, Finding]
     finding_phrases: Phrases
-    """Meaning: finding id, with a leading "-" where the phrase itself denies the finding."""
+    """Meaning: finding id, with a leading "-" where the phrase itself denies the finding; empty: no finding."""
     site_phrases: Phrases
     """Meaning: anatomy key; side given where the words hold it."""
     plural_sites: re.Pattern[str]
@@ -124,7 +124,7 @@ def load_lexicon(language: str = "en") -> Lexicon:
     anatomy, context = _read(language, "anatomy"), _read(language, "context")
     return Lexicon(
         findings=findings,
-        finding_phrases=_finding_phrases(_read(language, "findings")),
+        finding_phrases=_finding_phrases(_read(language, "findings"), _read(language, "distractors")),
         site_phrases=_site_phrases(anatomy),
         plural_sites=whole_words(anatomy["plural"]),
         side_phrases=Phrases((phrase, side) for side, key in _SIDE_LISTS for phrase in anatomy[key]),
@@ -167,12 +167,17 @@ def _part(match: re.Match[str]) -> str:
 
 
 def _first_word(phrase: str) -> str:
-    """Cut a phrase before the first blank or slash outside brackets."""
+    """Cut a phrase before the first blank or slash outside brackets, and before a look-ahead.
+
+    Raises ValueError where that blank is optional: the phrase would be looked up by half a word.
+    """
     depth = 0
     for index, char in enumerate(phrase):
-        depth += (char in "([") - (char in ")]")
-        if depth == 0 and char in " /":
+        if depth == 0 and (char in " /" or phrase.startswith(("(?=", "(?!"), index)):
+            if phrase[index + 1 : index + 2] == "?" and char != "(":
+                raise ValueError(f"phrase {phrase!r}: write the joined and the separate spelling as two phrases")
             return phrase[:index]
+        depth += (char in "([") - (char in ")]")
     return phrase
 
 
@@ -182,8 +187,8 @@ def _finding(entry: Mapping[str, Any]) -> Finding:
     return Finding(entry["id"], entry["label"], resolve(entry["site"]).key, within)
 
 
-def _finding_phrases(entries: Iterable[Mapping[str, Any]]) -> Phrases:
-    pairs: list[tuple[str, str]] = []
+def _finding_phrases(entries: Iterable[Mapping[str, Any]], distractors: Iterable[str]) -> Phrases:
+    pairs = [(phrase, "") for phrase in distractors]
     for entry in entries:
         pairs += [(phrase, entry["id"]) for phrase in entry["phrases"]]
         pairs += [(phrase, f"-{entry['id']}") for phrase in entry.get("denied", ())]

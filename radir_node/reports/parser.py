@@ -5,11 +5,11 @@ and linked to the sites of their clause. The words are data (lexicon/); a change
 PARSER_VERSION, which tells the catalogue to parse again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from radir_node.domain.report import Status, Tag
-from radir_node.reports.anatomy import Clause, FindingMention, find_sites, link, split_clauses
-from radir_node.reports.context import SentenceCues, judge
+from radir_node.reports.anatomy import FindingMention, find_sites, link, split_clauses
+from radir_node.reports.context import SentenceCues, Span, judge
 from radir_node.reports.language import is_written_in
 from radir_node.reports.lexicon import Lexicon, load_lexicon, lowered
 from radir_node.reports.sections import split_sections
@@ -46,24 +46,32 @@ def finding_label(finding: str) -> str:
     return known.label if known else finding.replace("_", " ")
 
 
+def default_site(finding: str) -> str:
+    """Give the anatomy key a finding has when its report names none; empty for an unknown finding."""
+    known = load_lexicon(LANGUAGE).findings.get(finding)
+    return known.site if known else ""
+
+
 def _sentence_tags(low: str, start: int, end: int, lexicon: Lexicon) -> Iterator[Tag]:
-    phrases = lexicon.finding_phrases.find(low, start, end)
+    phrases = [found for found in lexicon.finding_phrases.find(low, start, end) if found[2]]
     if not phrases:
         return
     cues = SentenceCues.of(low, start, end, lexicon)
-    judged: dict[tuple[int, int], tuple[Status, str]] = {}
+    judged: dict[Span, tuple[Status, str]] = {}
     mentions = []
     for begin, stop, meaning in phrases:
         denied = meaning.startswith(_DENIED)
-        judged[begin, stop] = (Status.ABSENT, "denied") if denied else judge(cues, (begin, stop))
-        mentions.append(FindingMention(begin, stop, lexicon.findings[meaning.removeprefix(_DENIED)]))
+        status, why = judged[begin, stop] = (Status.ABSENT, "denied") if denied else judge(cues, (begin, stop))
+        finding = lexicon.findings[meaning.removeprefix(_DENIED)]
+        mentions.append(FindingMention(begin, stop, finding, status in (Status.PRESENT, Status.UNCERTAIN)))
     for clause in split_clauses(low, start, end, lexicon):
-        inside = [m for m in mentions if clause.start <= m.start < clause.end]
-        for mention, ref, rule in _linked(inside, low, clause, lexicon):
+        inside = [mention for mention in mentions if clause.start <= mention.start < clause.end]
+        sites = find_sites(cues, clause, inside, lexicon) if inside else ()
+        for mention, ref, rule in link(inside, sites, low, clause, lexicon):
             status, why = judged[mention.start, mention.end]
             yield Tag(
                 finding=mention.finding.id,
-                anatomy=ref,
+                anatomy=ref.key,
                 status=status,
                 start=mention.start,
                 end=mention.end,
@@ -71,12 +79,3 @@ def _sentence_tags(low: str, start: int, end: int, lexicon: Lexicon) -> Iterator
                 sentence_end=end,
                 rule=f"{why}/{rule}",
             )
-
-
-def _linked(
-    mentions: Sequence[FindingMention], low: str, clause: Clause, lexicon: Lexicon
-) -> list[tuple[FindingMention, str, str]]:
-    if not mentions:
-        return []
-    sites = find_sites(low, clause, lexicon)
-    return [(mention, ref.key, rule) for mention, ref, rule in link(mentions, sites, low, clause, lexicon)]

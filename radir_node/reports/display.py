@@ -1,0 +1,103 @@
+"""What of a report may be shown beside a similar case: chosen sentences, scrubbed, and readable findings.
+
+Whole reports are never shown from here. Called by search, whose matches go to pages, SR and JSON.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from radir_node.domain.anatomy import SITES, AnatomyRef, is_at_or_below, nearest
+from radir_node.domain.embedding import GLOBAL
+from radir_node.domain.report import Status, Tag
+from radir_node.reports.parser import default_site, finding_label
+from radir_node.reports.scrub import is_communication, known_identifiers, scrub
+
+MOST_SENTENCES = 4
+
+
+def shown_sentences(
+    text: str, tags: Sequence[Tag], anatomy: str = GLOBAL, identifiers: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Choose at most four sentences of a report that speak of an anatomy or a part of it, scrubbed, in text order.
+
+    Sentences that state or suspect a finding are chosen; where there is none, those that deny one. tags: of this text,
+    from parse. identifiers: names, ids and accession number of the patient and physicians of this very study.
+    Raises UnknownAnatomy.
+    """
+    here = [tag for tag in tags if is_at_or_below(tag.anatomy, anatomy)]
+    known = known_identifiers(identifiers)
+    for wanted in (_is_believed, _is_denied):
+        sentences = _sentences(text, here, wanted)
+        if sentences:
+            return tuple(dict.fromkeys(scrub(sentence, known) for sentence in sentences))[:MOST_SENTENCES]
+    return ()
+
+
+def finding_labels(tags: Iterable[Tag]) -> tuple[str, ...]:
+    """Name the stated findings for people, then the suspected ones: "pleural effusion, right", "possible pneumonia"."""
+    tags = tuple(tags)
+    stated = _labels(tags, Status.PRESENT)
+    suspected = [name for name in _labels(tags, Status.UNCERTAIN) if name not in stated]
+    return (*stated, *(f"possible {name}" for name in suspected))
+
+
+def shared_findings(tags_a: Iterable[Tag], tags_b: Iterable[Tag], anatomy: str = GLOBAL) -> tuple[str, ...]:
+    """Name the findings that two reports state at the same anatomy, within the asked one. Raises UnknownAnatomy.
+
+    Where one report names a part and the other the whole (left lung base, lung), the finding is shared at the whole;
+    nearly equal regions (left lung base, left lower lobe) are the same.
+    """
+    ours, theirs = (
+        {(tag.finding, tag.anatomy) for tag in tags if _is_believed(tag) and is_at_or_below(tag.anatomy, anatomy)}
+        for tags in (tags_a, tags_b)
+    )
+    shared = {
+        (finding, _common(here, there))
+        for finding, here in ours
+        for other, there in theirs
+        if finding == other and (_meet(here, there) or _meet(there, here))
+    }
+    return tuple(sorted(_label(finding, site) for finding, site in _finest(shared)))
+
+
+def _is_believed(tag: Tag) -> bool:
+    return tag.status in (Status.PRESENT, Status.UNCERTAIN)
+
+
+def _is_denied(tag: Tag) -> bool:
+    return tag.status is Status.ABSENT
+
+
+def _sentences(text: str, tags: Sequence[Tag], wanted: Callable[[Tag], bool]) -> list[str]:
+    spans = dict.fromkeys((tag.sentence_start, tag.sentence_end) for tag in tags if wanted(tag))
+    sentences = (" ".join(text[start:end].split()) for start, end in spans)
+    return [sentence for sentence in sentences if not is_communication(sentence)]
+
+
+def _meet(part: str, whole: str) -> bool:
+    return is_at_or_below(part, whole) or nearest(part, (whole,)) is not None
+
+
+def _common(here: str, there: str) -> str:
+    return there if is_at_or_below(here, there) else here
+
+
+def _labels(tags: Sequence[Tag], status: Status) -> list[str]:
+    pairs = dict.fromkeys((tag.finding, tag.anatomy) for tag in tags if tag.status is status)
+    return list(dict.fromkeys(_label(finding, anatomy) for finding, anatomy in _finest(pairs)))
+
+
+def _finest(pairs: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Leave out a finding at a whole that is also named at a part of it; order is kept."""
+    return [
+        (finding, site)
+        for finding, site in pairs
+        if not any(finding == f and site != s and is_at_or_below(s, site) for f, s in pairs)
+    ]
+
+
+def _label(finding: str, anatomy: str) -> str:
+    """Name the side always, and the site only where it is not the one that goes without saying."""
+    ref, name = AnatomyRef.from_key(anatomy), finding_label(finding)
+    if ref.site != default_site(finding):
+        return f"{name}, {ref.label}"
+    return f"{name}, {ref.side}" if ref.side and SITES[ref.site].side == "sided" else name
