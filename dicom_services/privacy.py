@@ -1,4 +1,4 @@
-"""Keeps patient identifiers out of every log: called once by whatever starts an association, server or client."""
+"""Keeps patient identifiers out of every log: called by whatever opens an association, server or client."""
 
 import logging
 import warnings
@@ -17,9 +17,7 @@ def silence_libraries() -> None:
     pynetdicom_config.LOG_REQUEST_IDENTIFIERS = False
     pynetdicom_config.LOG_RESPONSE_IDENTIFIERS = False
     for name in ("pynetdicom", "pydicom"):
-        logger = logging.getLogger(name)
-        logger.propagate = False
-        logger.handlers = [logging.NullHandler()]
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     warnings.filterwarnings("ignore", module="pydicom")
     warnings.filterwarnings("ignore", module="pynetdicom")
     pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE

@@ -120,7 +120,10 @@ class SimilarCasesPort(Protocol):
     """The similar-case answer as a series inside the study it is about."""
 
     def series_of(self, study_instance_uid: str) -> VirtualSeries | None:
-        """Return the series that render() would make now, without computing it; None if the study is not indexed."""
+        """Return the series that render() would make now, without computing it.
+
+        None, or UserError, when the study is not indexed.
+        """
         ...
 
     def render(self, study_instance_uid: str) -> Path:

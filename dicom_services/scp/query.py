@@ -14,7 +14,7 @@ from dicom_services.scp.exchange import Exchange, UnreadableIdentifier
 from dicom_services.scp.identifier import KEYS, InvalidIdentifier, parse_find, supported_keys
 from dicom_services.scp.matching import AnyOf, Exact, Matcher, matches
 from dicom_services.scp.ports import FindRequest, Level, QueryPort, SimilarCasesPort, VirtualSeries
-from radir_node.errors import TransientError
+from radir_node.errors import TransientError, UserError
 from radir_node.settings import Dicom
 
 log = structlog.get_logger()
@@ -98,8 +98,16 @@ def _studies_with_virtual(
     # The catalogue knows no SR in a study whose only SR is the virtual one, so that key is left to the server.
     narrowed = {k: m for k, m in request.match.items() if not (k == "ModalitiesInStudy" and m.accepts("SR"))}
     for row in query.find(FindRequest(request.level, narrowed, request.returned)):
-        virtual = similar.series_of(str(row["StudyInstanceUID"]))
+        virtual = virtual_series(similar, str(row["StudyInstanceUID"]))
         yield _counted(row, virtual) if virtual else row
+
+
+def virtual_series(similar: SimilarCasesPort, study_instance_uid: str) -> VirtualSeries | None:
+    """Return the study's series of similar cases; None where there is none, for whichever reason people may read."""
+    try:
+        return similar.series_of(study_instance_uid)
+    except UserError:
+        return None
 
 
 def _counted(row: Mapping[str, object], virtual: VirtualSeries) -> Row:
@@ -115,7 +123,7 @@ def _counted(row: Mapping[str, object], virtual: VirtualSeries) -> Row:
 
 def _virtual(request: FindRequest, query: QueryPort, similar: SimilarCasesPort) -> Iterator[Row]:
     for study in _named(request.match["StudyInstanceUID"]):
-        virtual = similar.series_of(study)
+        virtual = virtual_series(similar, study)
         if virtual is None:
             continue
         above = tuple(k for k in request.returned if k in supported_keys(Level.STUDY))

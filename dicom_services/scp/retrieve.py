@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from dicom_services.scp.exchange import Exchange, UnreadableIdentifier
 from dicom_services.scp.identifier import InvalidIdentifier, parse_retrieve
 from dicom_services.scp.ports import Level, QueryPort, RetrieveRequest, SimilarCasesPort, StoredObject, VirtualSeries
-from dicom_services.scp.query import CANCELLED, IDENTIFIER_MISMATCH, PENDING, UNABLE_TO_PROCESS
+from dicom_services.scp.query import CANCELLED, IDENTIFIER_MISMATCH, PENDING, UNABLE_TO_PROCESS, virtual_series
 from dicom_services.scu.association import associate, contexts_for
 from dicom_services.scu.send import describe
 from dicom_services.scu.store import store, succeeded, warned
@@ -127,7 +127,7 @@ def _plan(exchange: Exchange, query: QueryPort, similar: SimilarCasesPort) -> Pl
         request = parse_retrieve(exchange.identifier(), exchange.is_patient_root)
         plan = Plan(query.instances(request), [])
         for study in request.study_instance_uids:
-            virtual = similar.series_of(study)
+            virtual = virtual_series(similar, study)
             if virtual is not None and _covers(request, virtual):
                 _add_report(plan, virtual, similar)
     except UnreadableIdentifier:

@@ -31,6 +31,7 @@ __all__ = ["DicomServer", "Ports", "start_server"]
 log = structlog.get_logger()
 
 _ACCEPT_POLL_SECONDS = 0.1
+_NEGOTIATION_SECONDS = 30
 
 
 class _Handler(RequestHandler):  # type: ignore[misc]  # pynetdicom carries no types
@@ -135,6 +136,7 @@ def start_server(
     application.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     application.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     application.network_timeout = application.dimse_timeout = config.network_timeout_seconds
+    application.acse_timeout = min(_NEGOTIATION_SECONDS, config.network_timeout_seconds)
     try:
         server = application.make_server(
             (config.host, config.port),

@@ -1,6 +1,7 @@
 """C-STORE: what is acknowledged is durable, byte for byte, and known to the archive."""
 
 import hashlib
+import socket
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from pydicom.uid import (
     RLELossless,
     generate_uid,
 )
+from pynetdicom import AE
+from pynetdicom.presentation import build_context
+from pynetdicom.sop_class import Verification
 
 from dicom_services.scp.ports import Registered
 from dicom_services.scp.receive import Incoming, InstanceWriter, StoreStatus, receive
@@ -239,6 +243,44 @@ def test_termscu_is_refused(node, tool):
     echo(node.peer, "TEST")
 
     assert done.code != 0
+
+
+@pytest.mark.parametrize("sent", [b"\x01\0\0", b"\x01\0\0\0\x01\0" + b"\0" * 10], ids=["header", "body"])
+def test_peer_that_stops_in_the_middle(start_node, sent):
+    """A peer that goes quiet within a PDU is dropped after the network timeout, and others are served meanwhile."""
+    node = start_node(network_timeout_seconds=0.5)
+    with socket.create_connection((node.peer.host, node.peer.port)) as quiet:
+        quiet.sendall(sent)
+        quiet.settimeout(20)
+
+        echo(node.peer, "TEST")
+        answer = quiet.recv(1)
+
+    assert answer == b""
+
+
+def test_stop_ends_open_associations(start_node):
+    """Stopping ends an association that its peer keeps open, and the port is closed."""
+    node = start_node()
+    association = AE("IDLE").associate(
+        node.peer.host, node.peer.port, contexts=[build_context(Verification)], ae_title="RADIR"
+    )
+    assert association.is_established
+
+    node.server.stop(grace_seconds=0.1)
+
+    association.join(20)
+    assert association.is_aborted
+    with pytest.raises(PeerUnavailable):
+        echo(node.peer, "TEST")
+
+
+def test_address_in_use(start_node):
+    """A port that is taken is one clear error."""
+    node = start_node()
+
+    with pytest.raises(PeerUnavailable, match="cannot listen on"):
+        start_node(port=node.peer.port)
 
 
 def test_peer_that_is_not_there():
