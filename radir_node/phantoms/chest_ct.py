@@ -28,13 +28,13 @@ def draw(case: PhantomCase) -> tuple[NDArray[np.int16], tuple[float, float, floa
     anatomy.lay_mediastinum(hu, thorax, grid, lungs)
     anatomy.lay_bone(hu, thorax, grid, rng)
     parenchyma = _parenchyma(grid, rng)
-    hu += np.where(lungs, parenchyma, 0)
+    hu += np.where(lungs, parenchyma + 110 * anatomy.fissures(thorax, grid), 0)
     vessels = anatomy.vessels(thorax, grid, rng)
-    hu += vessels * (anatomy.BLOOD - hu) * lungs
+    hu += np.minimum(1.4 * vessels, 1) * (anatomy.BLOOD - hu) * lungs
     lumen, wall = anatomy.airways(thorax, grid)
     hu += (wall * (20 - hu)) * (lungs | (wall > 0.3))
     hu = place_findings(hu, lungs, case, thorax, grid)
-    hu += lumen * (anatomy.AIR - hu)
+    hu += np.minimum(1.3 * lumen, 1) * (anatomy.AIR - hu)
     _lay_couch(hu, thorax, grid)
     return _reconstructed(hu, case), grid.spacing
 

@@ -85,7 +85,7 @@ def lung_mask(thorax: Thorax, grid: Grid) -> Mask:
 
 def tissue(thorax: Thorax, grid: Grid) -> Array:
     """Return HU of everything but lungs, airways and bone: air, skin, fat, muscle, mediastinum, abdomen."""
-    body, wall = body_level(thorax, grid), cavity_level(thorax, grid, 12 + 0.18 * thorax.wall)
+    body, wall = body_level(thorax, grid), cavity_level(thorax, grid, 9 + 0.12 * thorax.wall)
     inner = cavity_level(thorax, grid, 0)
     hu = np.where(body < 1, np.where(body < 0.955, FAT, 10.0), AIR).astype(np.float32)
     muscle = (wall < 1) | _shoulder_muscle(thorax, grid) | _back_muscle(thorax, grid)
@@ -132,10 +132,10 @@ def lay_mediastinum(hu: Array, thorax: Thorax, grid: Grid, lungs: Mask) -> None:
     """Lay heart, great vessels and oesophagus into the mediastinal fat, in place."""
     x, y, z = grid.x, grid.y, grid.z
     above = z > thorax.dome(x, y) - 12
-    for part in thorax.heart():
-        level = part.level(x, y, z)
-        hu[(level < 1) & above] = BLOOD
-        hu[(level < 0.62) & above] = BLOOD - 4
+    levels = [part.level(x, y, z) for part in thorax.heart()]
+    hu[(np.minimum.reduce(levels) < 1) & above] = BLOOD
+    groove = (np.abs(levels[0] - levels[1]) < 0.10) & (np.minimum(levels[0], levels[1]) > 0.72)
+    hu[groove & (np.minimum(levels[0], levels[1]) < 1) & above] = FAT + 20
     great = [
         aorta(thorax),
         _cava(thorax),
@@ -144,11 +144,19 @@ def lay_mediastinum(hu: Array, thorax: Thorax, grid: Grid, lungs: Mask) -> None:
         *_neck_vessels(thorax),
     ]
     filled = grid.voxelise(tubes(great, 1.0))
-    hu += (filled * (BLOOD - hu)) * (filled > 0.1)
+    hu += np.minimum(1.2 * filled, 1) * (BLOOD - hu)
     gullet = np.array([[4, thorax.carina[1] + 22, h] for h in (thorax.height + 60, -80)], np.float32)
     filled = grid.voxelise(tubes([(gullet, np.full(2, 7.0, np.float32))], 1.0))
     hu += filled * (36 - hu)
     lungs &= hu < -200
+
+
+def fissures(thorax: Thorax, grid: Grid) -> Mask:
+    """Return the oblique fissures of both lungs and the horizontal one of the right lung, one voxel thin."""
+    slope = grid.y + 0.62 * (grid.z - 0.42 * thorax.height) - 0.004 * (np.abs(grid.x) - 70) ** 2
+    oblique = np.abs(slope) < 1.1
+    horizontal = (np.abs(grid.z - 0.44 * thorax.height + 0.1 * grid.x) < 1.6) & (slope < 0) & (grid.x < 0)
+    return np.asarray(oblique | horizontal)
 
 
 def _cava(thorax: Thorax) -> skeleton.Line:
@@ -188,7 +196,9 @@ def _neck_vessels(thorax: Thorax) -> list[skeleton.Line]:
 def lay_bone(hu: Array, thorax: Thorax, grid: Grid, rng: np.random.Generator) -> None:
     """Lay ribs, clavicles, scapulae, sternum and spine, in place."""
     ribs = grid.voxelise(tubes(skeleton.ribs(thorax, rng), 1.2), skeleton.RIB_FLATTEN)
-    rest = [*skeleton.clavicles(thorax, rng), *(edge for s in skeleton.shoulders(thorax) for edge in s.edges)]
+    rest = skeleton.clavicles(thorax, rng)
+    for girdle in skeleton.shoulders(thorax):
+        rest += [*girdle.edges, *skeleton.blade_lines(girdle)]
     bone = np.maximum(ribs, grid.voxelise(tubes(rest, 1.2)))
     hu += bone * (430 - hu) * (hu > -700)
     x, y, z = grid.x - thorax.spine_x(grid.z), grid.y - thorax.spine_y, grid.z

@@ -66,6 +66,7 @@ class Shoulder:
 
     edges: tuple[Line, ...]
     blade: Points
+    """Corners [4, 3]: glenoid, inferior angle, medial border, superior angle."""
     head: tuple[float, float, float]
     head_radius: float
     shaft: Line
@@ -91,6 +92,17 @@ def _shoulder(thorax: Thorax, sign: float) -> Shoulder:
     blade = np.array([glenoid, inferior, (sign * (a - 22), 62, 0.70 * h), superior], np.float32)
     elbow = (sign * (a + 78), 10.0, 0.05 * h)
     return Shoulder(edges, blade, head, 23.0, _line([(sign * (a + 53), 10, 0.76 * h), elbow], 11))
+
+
+def blade_lines(girdle: Shoulder) -> list[Line]:
+    """Return the flat of the scapula as rods side by side, from its lateral to its medial border."""
+    glenoid, inferior, medial, superior = girdle.blade
+    t = np.linspace(0, 1, 40)[:, None]
+    lateral = inferior + t * (glenoid - inferior)
+    inner = np.where(t < 0.5, inferior + 2 * t * (medial - inferior), medial + (2 * t - 1) * (superior - medial))
+    return [
+        (np.stack([a, b]).astype(np.float32), np.full(2, 2.4, np.float32)) for a, b in zip(lateral, inner, strict=True)
+    ]
 
 
 def _line(corners: list[tuple[float, float, float]], radius: float) -> Line:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 Points = NDArray[np.float32]
 
-_GOLDEN = 0.6180339887
+_SLIDE = 0.4142135624
+"""Irrational, and not the turn of the disc's spiral: pieces must not wind along the tube as a helix."""
 _RADIUS_GROUPS = (0.0, 1.0, 1.8, 3.5, 8.0, 1000.0)
 """Bounds in mm of the radii that share one pattern of points."""
 
@@ -87,7 +88,7 @@ def _pieces(cloud: Tubes, step: float, flatten: float, hollow: float) -> Iterato
         length = np.linalg.norm(first, axis=1, keepdims=True)
         first = np.where(length > 0.05, first / np.maximum(length, 0.05), np.array([1, 0, 0], np.float32))
         second = np.cross(tangents, first)
-        slide = (np.arange(len(disc)) * _GOLDEN % 1 - 0.5).astype(np.float32) * cloud.steps[kept, None]
+        slide = (np.arange(len(disc)) * _SLIDE % 1 - 0.5).astype(np.float32) * cloud.steps[kept, None]
         points = cloud.points[kept, None] + across[..., None] * first[:, None] + along[..., None] * second[:, None]
         points += slide[..., None] * tangents[:, None]
         volume = flatten * np.pi * (1 - hollow**2) * radii[:, 0] ** 2 * cloud.steps[kept] / len(disc)
@@ -130,7 +131,7 @@ def voxelise(
 def _disc(radius: float, step: float, hollow: float) -> Points:
     """Return points spread evenly over the unit disc or ring, as many as a tube of that radius needs at that step."""
     area = np.pi * (radius / step) ** 2 * (1 - hollow**2)
-    count = int(np.clip(area, 7, 500 if hollow == 0 else 60))
+    count = int(np.clip(area, 7, 1200 if hollow == 0 else 60))
     turn = np.arange(count) * np.pi * (3 - np.sqrt(5))
     distance = np.sqrt(hollow**2 + (1 - hollow**2) * (np.arange(count) + 0.5) / count)
     return np.stack([distance * np.cos(turn), distance * np.sin(turn)], axis=1).astype(np.float32)

@@ -7,9 +7,9 @@ from radir_node.phantoms.skeleton import Line
 from radir_node.phantoms.thorax import SIDE_SIGN, Thorax
 from radir_node.phantoms.tubes import Points, Tubes
 
-_TIPS = 210
+_TIPS = 300
 """End points per lung: enough for texture, few enough to grow in 20 ms."""
-_SAMPLES = 28
+_SAMPLES = 24
 """Points along each branch: a branch is 5 mm to 40 mm long."""
 _MURRAY = 2.5
 """Exponent of Murray's law: a branch's radius from the number of tips it feeds."""
@@ -46,7 +46,7 @@ def _tips(thorax: Thorax, side: str, rng: np.random.Generator) -> Points:
     low, high = np.array([10, -0.95, -0.3]), np.array([1.0, 0.95, 0.97])
     scale = np.array([1, thorax.half_depth, thorax.height])
     high = high * np.array([thorax.half_width, 1, 1])
-    points = rng.uniform(low * scale, high * scale, (6 * _TIPS, 3)).astype(np.float32)
+    points = rng.uniform(low * scale, high * scale, (5 * _TIPS, 3)).astype(np.float32)
     points[:, 0] *= SIDE_SIGN[side]
     return points[in_lung(thorax, points, 5.0)][:_TIPS]
 
