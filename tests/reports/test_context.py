@@ -47,6 +47,7 @@ import pytest
         ("Partial resolution of the left effusion.", {"pleural_effusion": "present"}),
         ("Ground-glass opacities in both lower lobes.", {"ground_glass": "present"}),
         ("Tree-in-bud nodules and honeycombing.", {"tree_in_bud": "present", "honeycombing": "present"}),
+        ("Non-calcified nodule and non-displaced fracture.", {"nodule": "present", "fracture": "present"}),
         ("Soft tissue density is normal. Inguinal hernia.", {}),
     ],
 )
