@@ -147,11 +147,14 @@ def _save(ds: Any, out: Path) -> Path:
     ds.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        ds.save_as(file, enforce_file_format=True)
-        file.flush()
-        os.fsync(file.fileno())
-    return part.replace(out)
+    try:
+        with part.open("wb") as file:
+            ds.save_as(file, enforce_file_format=True)
+            file.flush()
+            os.fsync(file.fileno())
+        return part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _da(date: dt.date | None) -> str:
