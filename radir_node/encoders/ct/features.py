@@ -3,7 +3,7 @@
 A measure's full name is "<region>.<measure>", e.g. "lower_zone_base:right.laa950_percent". A measure that cannot be
 taken (no trachea found, contrast in the heart) is NaN, which the network reads as "as in the reference".
 
-Lung, its sides and zones. Low densities are counted in the whole field (lung with vessels and closed consolidations);
+Lung, its sides, zones and lobes. Low densities are counted in the whole field (lung with vessels and consolidations);
 means, percentiles and opacities in its core, 5 mm inside, where the diaphragm and the ribs are not averaged in. An
 opacity is what stays bright after a grey opening of 7.5 mm, which takes vessels and bronchial walls away.
     volume_l, mean_hu, p05_hu .. p95_hu   litres; Hounsfield units (p15_hu is the Perc15 of emphysema trials)
@@ -80,7 +80,7 @@ def _lungs(thorax: Thorax) -> dict[str, dict[str, float]]:
     fields: dict[str, Mask] = {
         "lung": thorax.fields["right"] | thorax.fields["left"],
         **{f"lung:{side}": thorax.fields[side] for side in SIDES},
-        **thorax.lung_zones,
+        **thorax.parts,
     }
     aerated = (thorax.aerated["right"] | thorax.aerated["left"]) & fields["lung"]
     maps = _maps(thorax.hu, aerated, fields["lung"])

@@ -14,12 +14,14 @@ from radir_node.encoders.ct.morphology import (
     IN_PLANE,
     Mask,
     Volume,
+    bounding_box,
     close_ball,
     components,
     erode,
     fill_axial_holes,
     largest,
     occupied,
+    span,
 )
 from radir_node.errors import NotIndexable
 
@@ -96,17 +98,16 @@ def find_free_air(hu: Volume, aerated: Mapping[str, Mask]) -> dict[str, Mask]:
         labels, sizes = components(lung & homogeneous)
         large = (sizes * VOXEL_ML >= FREE_AIR_ML)[labels]
         # The filter took the region's skin; the air reaches as far as pure air does.
-        found[side] = ndimage.binary_dilation(large, iterations=2) & lung & (hu < LAA_HU)
+        found[side] = ndimage.binary_dilation(large, iterations=2) & lung & (hu < LAA_HU) if large.any() else large
     return found
 
 
-def zones(field: Mask) -> Mapping[str, Mask]:
+def zones(field: Mask) -> dict[str, Mask]:
     """Return upper, mid and lower zone: equal thirds of the lung's height, its sparse tips left out of the height."""
-    heights = field.sum(axis=(1, 2)).cumsum()
-    if heights[-1] == 0:
-        return {zone: field for zone in ZONES}
-    low, high = np.searchsorted(heights, (0.002 * heights[-1], 0.998 * heights[-1]))
-    cuts = low + (high + 1 - low) * np.array([1, 2]) / 3
+    if not field.any():
+        return dict.fromkeys(ZONES, field)
+    low, high = span(field, 0)
+    cuts = low + (high - low) * np.array([1, 2]) / 3
     level = np.arange(field.shape[0])
     parts = {
         "upper_zone": level >= cuts[1],
@@ -143,6 +144,8 @@ def _without_bowel(hu: Volume, lung: Mask) -> Mask:
     levels = np.flatnonzero(occupied(lung))
     pure = lung & (hu < PURE_AIR_HU)
     pure[(levels[0] + levels[-1]) // 2 :] = False
+    if pure.sum() * VOXEL_ML < BOWEL_ML:
+        return lung
     # The folds of the colon part its gas into pockets; joined, they are judged as one.
     labels, sizes = components(ndimage.binary_closing(pure, iterations=3))
     gas = np.zeros_like(lung)
@@ -188,6 +191,9 @@ def _split(joined: Mask, midline: float) -> dict[str, Mask]:
 
 
 def _nearest(joined: Mask, right: Mask, left: Mask) -> dict[str, Mask]:
-    z, y, x = ndimage.distance_transform_edt(~(right | left), return_distances=False, return_indices=True)
-    to_right = right[z, y, x]
+    box = bounding_box(joined)
+    cores = right[box] | left[box]
+    z, y, x = ndimage.distance_transform_edt(~cores, return_distances=False, return_indices=True)
+    to_right = np.zeros_like(joined)
+    to_right[box] = right[box][z, y, x]
     return {"right": joined & to_right, "left": joined & ~to_right}

@@ -31,6 +31,11 @@ REGIONS = (
     "mid_zone:left",
     "lower_zone_base:right",
     "lower_zone_base:left",
+    "upper_lobe:right",
+    "upper_lobe:left",
+    "middle_lobe:right",
+    "lower_lobe:right",
+    "lower_lobe:left",
     "airway",
     "heart",
     "mediastinum",
@@ -86,6 +91,11 @@ _VOLUME_L = {
     "upper_zone": Reference(0.7, 0.22),
     "mid_zone": Reference(1.2, 0.35),
     "lower_zone_base": Reference(0.65, 0.25),
+    "upper_lobe:right": Reference(1.0, 0.3),
+    "upper_lobe:left": Reference(1.25, 0.4),
+    "middle_lobe:right": Reference(0.45, 0.15),
+    "lower_lobe:right": Reference(1.15, 0.4),
+    "lower_lobe:left": Reference(1.05, 0.35),
 }
 
 _DISTRIBUTION = {
@@ -160,7 +170,8 @@ GLOBAL_SHARES = {
     "lung": 0.30,
     "lung:right": 0.05,
     "lung:left": 0.05,
-    **dict.fromkeys((region for region in REGIONS if "_zone" in region), 0.055),
+    **dict.fromkeys((region for region in REGIONS if "_zone" in region), 0.035),
+    **dict.fromkeys((region for region in REGIONS if "_lobe" in region), 0.024),
     "airway": 0.03,
     "heart": 0.06,
     "mediastinum": 0.04,

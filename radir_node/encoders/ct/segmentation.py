@@ -12,10 +12,10 @@ import numpy as np
 
 from radir_node.encoders.ct.airway import find_airway
 from radir_node.encoders.ct.grid import SPACING_MM
+from radir_node.encoders.ct.lobes import lobes
 from radir_node.encoders.ct.lungs import (
     AIR_HU,
     BODY_HU,
-    ZONES,
     aerated_lungs,
     find_body,
     find_free_air,
@@ -46,8 +46,8 @@ class Thorax:
     """Side -> large homogeneous regions of pure air outside the airway: pneumothorax, or a bulla as large."""
     layers: Mapping[str, Mask]
     """Side -> abnormal soft layer between lung and ribs."""
-    lung_zones: Mapping[str, Mask]
-    """"upper_zone:right" and so on -> part of the field."""
+    parts: Mapping[str, Mask]
+    """"upper_zone:right", "lower_lobe:left" and so on -> part of the field."""
     mediastinum: Mask
     heart: Mask
     spine: Mask
@@ -83,7 +83,11 @@ def segment(hu: Volume) -> Thorax:
         fields=fields,
         free_air=free_air,
         layers=layers,
-        lung_zones={f"{zone}:{side}": zones(fields[side])[zone] for zone in ZONES for side in SIDES},
+        parts={
+            f"{name}:{side}": part
+            for side in SIDES
+            for name, part in (zones(fields[side]) | lobes(fields[side], side)).items()
+        },
         mediastinum=central & _levels_from(dome, hu.shape[0]),
         heart=find_heart(hu, central, spine, both, dome),
         spine=spine,

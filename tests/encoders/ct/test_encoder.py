@@ -101,7 +101,7 @@ def _stored(series: Path, donor: InstanceHeader) -> list[tuple[Path, InstanceHea
 
 @pytest.fixture(scope="module")
 def real_series(shared_data, encoder):
-    """Encode the four real chest CT series."""
+    """The four real chest CT series, encoded."""
     folder = shared_data / "covid_ct_md"
     if not folder.is_dir():
         pytest.skip(f"no real CT: {folder} is not a folder")

@@ -36,12 +36,24 @@ def test_right_lung_has_the_smaller_x(thorax):
 
 def test_upper_zone_lies_above_lower_zone(thorax):
     """z grows upwards, and the three zones share the lung's height without overlap."""
-    zones = [thorax.lung_zones[f"{zone}:right"] for zone in ("lower_zone_base", "mid_zone", "upper_zone")]
+    zones = [thorax.parts[f"{zone}:right"] for zone in ("lower_zone_base", "mid_zone", "upper_zone")]
     heights = [np.unique(np.nonzero(zone)[0]) for zone in zones]
 
     assert heights[0].max() < heights[1].min() <= heights[1].max() < heights[2].min()
     assert abs(heights[1].size - heights[2].size) <= 5
     assert _ml(thorax.fields["right"]) == pytest.approx(sum(map(_ml, zones)))
+
+
+def test_lobes_part_each_lung(thorax):
+    """The lower lobe lies behind and below the upper one, and the lobes of a side make up its lung."""
+    for side, names in {"right": ("upper", "middle", "lower"), "left": ("upper", "lower")}.items():
+        lobes = {name: thorax.parts[f"{name}_lobe:{side}"] for name in names}
+        centres = {name: [axis.mean() for axis in np.nonzero(lobe)] for name, lobe in lobes.items()}
+
+        assert np.array_equal(thorax.fields[side], np.logical_or.reduce(list(lobes.values())))
+        assert centres["lower"][0] < centres["upper"][0]
+        assert centres["lower"][1] > centres["upper"][1]
+        assert 0.35 < lobes["lower"].sum() / thorax.fields[side].sum() < 0.6
 
 
 def test_trachea_and_main_bronchi_do_not_leak(thorax):
