@@ -63,8 +63,7 @@ class TritonEnvironment:
         """
         libraries = f"{self.packages / 'nvidia_pytriton.libs'}:{sysconfig.get_config_var('LIBDIR')}"
         path = f"{self.folder / 'venv' / 'bin'}:{os.environ.get('PATH', os.defpath)}"
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-        return {**inherited, "LD_LIBRARY_PATH": libraries, "PATH": path}
+        return {**_without_python(), "LD_LIBRARY_PATH": libraries, "PATH": path}
 
 
 def ensure_environment(folder: Path) -> TritonEnvironment:
@@ -108,9 +107,16 @@ def _install(environment: TritonEnvironment) -> None:
     _call(str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--only-binary=:all:", *REQUIREMENTS)
 
 
+def _without_python() -> dict[str, str]:
+    """Return this process's environment less PYTHONPATH and its like: pip and the backend must not see our packages."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+
+
 def _call(*command: str) -> None:
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_INSTALL_SECONDS)
+        subprocess.run(
+            command, check=True, capture_output=True, text=True, env=_without_python(), timeout=_INSTALL_SECONDS
+        )
     except subprocess.TimeoutExpired as error:
         raise EncoderUnavailable(f"installing Triton took longer than {_INSTALL_SECONDS} s") from error
     except (OSError, subprocess.CalledProcessError) as error:

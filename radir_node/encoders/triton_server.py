@@ -174,9 +174,10 @@ class TritonServer:
             return False
 
     def _last_message(self) -> str:
+        """Return why the server ended: its line `error: ...` where there is one (a stack may follow), else the last."""
         self._messages.seek(0)
-        lines = self._messages.read().decode(errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+        lines = [line.strip() for line in self._messages.read().decode(errors="replace").splitlines() if line.strip()]
+        return next((line for line in lines if line.startswith("error:")), lines[-1] if lines else "it said nothing")
 
 
 def installed_models(model_repository: Path) -> tuple[str, ...]:

@@ -10,8 +10,19 @@ def film(phantoms: Path) -> Path:
     return sorted(path for path in phantoms.rglob("*") if path.is_file())[0]
 
 
+def test_orthanc_keeps_what_it_was_given(orthanc, film) -> None:
+    """An uploaded file is found by its study and read back byte for byte."""
+    (study,) = orthanc.upload(film)
+    uid = orthanc.client.get_studies_id(study)["MainDicomTags"]["StudyInstanceUID"]
+
+    (held,) = orthanc.sop_instances(uid)
+
+    assert orthanc.file(held) == film.read_bytes()
+    assert orthanc.sop_instances(uid, "PET") == []
+
+
 def test_orthanc_routes_to_storescp(orthanc, destination, film) -> None:
-    """Orthanc stores a file, knows a peer entered over REST, and routes the study to it."""
+    """Orthanc knows a peer entered over REST, and routes a study to it."""
     orthanc.know("destination", destination.ae_title, destination.port)
 
     (study,) = orthanc.upload(film)
