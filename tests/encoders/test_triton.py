@@ -18,6 +18,7 @@ from tritonclient.grpc import InferenceServerClient
 from radir_node.encoders.models import network_path
 from radir_node.encoders.onnx import OnnxRuntime
 from radir_node.encoders.triton import TritonRuntime, connect
+from radir_node.encoders.triton_config import write_dims
 from radir_node.encoders.triton_environment import TritonEnvironment, ensure_environment
 from radir_node.encoders.triton_server import Ports, TritonServer, free_ports, installed_models
 from radir_node.errors import EncoderUnavailable, InvalidSetting
@@ -160,6 +161,30 @@ def test_connect_refuses_another_network(
         connect(small_server.grpc_url, tmp_path / "small", 20)
 
 
+def test_exported_dims_are_written_into_the_configuration(
+    tmp_path: Path, make_network: Callable[..., bytes], small_repository: Path
+) -> None:
+    """After an export the dims in config.pbtxt are the network's, and not one other character changed."""
+    good = (small_repository / "small" / "config.pbtxt").read_text()
+    network_path(tmp_path).parent.mkdir()
+    network_path(tmp_path).write_bytes(make_network(0))
+    (tmp_path / "config.pbtxt").write_text(good.replace("[ 1, 8, 8 ]", "[ 3, 99 ]").replace("[ 512 ]", "[7]"))
+
+    write_dims(tmp_path)
+
+    assert (tmp_path / "config.pbtxt").read_text() == good
+
+
+def test_unnamed_tensor_is_told(tmp_path: Path, make_network: Callable[..., bytes], small_repository: Path) -> None:
+    """A network with an output that config.pbtxt does not name is refused, with the tensor's name."""
+    network_path(tmp_path).parent.mkdir()
+    network_path(tmp_path).write_bytes(make_network(0, "vector"))
+    (tmp_path / "config.pbtxt").write_text((small_repository / "small" / "config.pbtxt").read_text())
+
+    with pytest.raises(InvalidSetting, match="tensor vector"):
+        write_dims(tmp_path)
+
+
 def test_taken_port_is_named(triton_environment: TritonEnvironment, small_repository: Path) -> None:
     """A port in use: the start fails with the port's number."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -178,7 +203,7 @@ def test_broken_network_fails_the_start(triton_environment: TritonEnvironment, t
     network_path(tmp_path / "small").write_bytes(b"no network")
     server = TritonServer(triton_environment, tmp_path)
 
-    with pytest.raises(EncoderUnavailable, match="Triton ended while it started: .*'small'"), server:
+    with pytest.raises(EncoderUnavailable, match=r"Triton ended while it started: .*'small'"), server:
         pass
 
     assert server.pid is None
