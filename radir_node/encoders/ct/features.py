@@ -14,7 +14,9 @@ opacity is what stays bright after a grey opening of 7.5 mm, which takes vessels
     mixed_percent          opacities of -500 to -100: dense ground glass, reticulation
     dense_percent          opacities above -100: consolidation, layer on the ribs, large vessels
     local_sd_hu            standard deviation within 12.5 mm, averaged; gradient_hu_mm: in-plane gradient, averaged
-    vessel_percent         voxels 120 HU above their surroundings; laa_cluster_ml: largest connected region below -950
+    vessel_percent         voxels 120 HU above their surroundings
+    laa_cluster_ml         largest connected region below -950 HU: a bulla
+    opacity_cluster_ml     largest connected opacity above -500 HU: a nodule, or a consolidation
 The whole lung also has height_mm and how the sides and the upper and lower zones differ (percentage points).
 """
 
@@ -74,6 +76,8 @@ class _Maps:
     vessel: Mask
     emphysema: NDArray[np.int32]
     """Component labels of the voxels below -950 HU."""
+    opacities: NDArray[np.int32]
+    """Component labels of the opacities above -500 HU."""
 
 
 def _lungs(thorax: Thorax) -> dict[str, dict[str, float]]:
@@ -93,16 +97,19 @@ def _maps(hu: Volume, aerated: Mask, field: Mask) -> _Maps:
     """Compute the maps; texture after averaging over 7.5 mm along z, so that thin and thick series have the same."""
     thick = ndimage.uniform_filter1d(hu, 3, axis=0)
     local = _in_plane_mean(thick)
+    opened = ndimage.grey_opening(hu, size=3)
+    core = ndimage.binary_erosion(field, iterations=round(CORE_MM / SPACING_MM))
     down, across = np.gradient(thick, SPACING_MM, axis=(1, 2))
     return _Maps(
         hu=hu,
-        opened=ndimage.grey_opening(hu, size=3),
+        opened=opened,
         local_sd=np.sqrt(np.maximum(_in_plane_mean(thick * thick) - local * local, 0.0)),
         gradient=np.hypot(down, across),
-        core=ndimage.binary_erosion(field, iterations=round(CORE_MM / SPACING_MM)),
+        core=core,
         inner=ndimage.binary_erosion(aerated),
         vessel=thick - local > VESSEL_CONTRAST_HU,
         emphysema=components(aerated & (hu < LAA_HU))[0],
+        opacities=components(core & (opened > OPACITY_BINS_HU[1]))[0],
     )
 
 
@@ -125,9 +132,14 @@ def _lung_measures(maps: _Maps, field: Mask) -> dict[str, float]:
         _mean(maps.local_sd, field & maps.inner),
         _mean(maps.gradient, field & maps.inner),
         100.0 * _mean(maps.vessel, field),
-        np.bincount(maps.emphysema[field])[1:].max(initial=0) * VOXEL_ML,
+        _largest_ml(maps.emphysema[field]),
+        _largest_ml(maps.opacities[core]),
     ]
     return dict(zip(_LUNG_NAMES, map(float, values), strict=True))
+
+
+def _largest_ml(labels: NDArray[np.int32]) -> float:
+    return float(np.bincount(labels)[1:].max(initial=0)) * VOXEL_ML
 
 
 def _percentages(hu: Volume, bins: tuple[float, ...]) -> NDArray[np.float64]:
@@ -144,6 +156,7 @@ _LUNG_NAMES = (
     "gradient_hu_mm",
     "vessel_percent",
     "laa_cluster_ml",
+    "opacity_cluster_ml",
 )
 
 

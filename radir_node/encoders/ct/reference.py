@@ -98,6 +98,17 @@ _VOLUME_L = {
     "lower_lobe:left": Reference(1.05, 0.35),
 }
 
+_OPACITY_CLUSTER_ML = {
+    # Hilar vessels are wide enough to count as an opacity: the larger means are theirs.
+    "lung": 11.0,
+    "upper_zone": 0.8,
+    "mid_zone": 7.0,
+    "lower_zone_base": 0.4,
+    "upper_lobe": 3.0,
+    "middle_lobe": 2.3,
+    "lower_lobe": 3.5,
+}
+
 _DISTRIBUTION = {
     "height_mm": Reference(265, 28, 0.5),
     "right_volume_percent": Reference(53, 4, 0.7),
@@ -187,8 +198,10 @@ GLOBAL_SHARES = {
 def _region(key: str) -> Mapping[str, Reference]:
     if key in _OTHERS:
         return _OTHERS[key]
-    volume = {"volume_l": _VOLUME_L.get(key) or _VOLUME_L[key.partition(":")[0]]}
-    return volume | _LUNG_DENSITY | (_DISTRIBUTION if key == "lung" else {})
+    site = key.partition(":")[0]
+    volume = {"volume_l": _VOLUME_L.get(key) or _VOLUME_L[site]}
+    cluster = {"opacity_cluster_ml": _log(_OPACITY_CLUSTER_ML[site], 0.8, 1.2)}
+    return volume | _LUNG_DENSITY | cluster | (_DISTRIBUTION if key == "lung" else {})
 
 
 REFERENCES: Mapping[str, Reference] = {
