@@ -207,9 +207,11 @@ def make_node(tmp_path: Path) -> Iterator[Callable[..., RunningNode]]:
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     """One running node for the tests of a module."""
-    running = RunningNode(tmp_path_factory.mktemp("node")).start()
-    yield running
-    running.close()
+    running = RunningNode(tmp_path_factory.mktemp("node"))
+    try:
+        yield running.start()
+    finally:
+        running.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Studies as cases: what a search needs of its query, and what people are shown of an answer."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ class Case:
 
     id: int
     study_instance_uid: str
+    case_id: str
+    """Pseudonym, the only name of the study that people see outside its own record."""
     state: StudyState
     reason: str
     modality: Modality | None
@@ -55,6 +57,9 @@ class Cases:
         """Return the study received last under an accession number."""
         return self._one(study.c.accession_number == accession_number)
 
+    def by_case_id(self, case_id: str) -> Case | None:
+        return self._one(study.c.case_id == case_id)
+
     def by_id(self, study_id: int) -> Case | None:
         return self._one(study.c.id == study_id)
 
@@ -67,14 +72,6 @@ class Cases:
 
     def in_states(self, states: Collection[StudyState], limit: int) -> Sequence[Case]:
         return self._select(study.c.state.in_(states), limit)
-
-    def uids(self) -> Mapping[int, str]:
-        """Return every study's UID, to look a pseudonym up."""
-        with self.database.begin() as connection:
-            return {
-                row.id: row.study_instance_uid
-                for row in connection.execute(sa.select(study.c.id, study.c.study_instance_uid))
-            }
 
     def disclosed(self, actor: str, query_study_id: int, shown: Iterable[int]) -> None:
         """Record that cases of other patients were shown: one row each (dicom spec 7, audit)."""
@@ -110,6 +107,7 @@ def _case(row: sa.Row[Any], reports: Sequence[CaseReport]) -> Case:
     return Case(
         id=row.id,
         study_instance_uid=row.study_instance_uid,
+        case_id=row.case_id,
         state=StudyState(row.state),
         reason=row.reason,
         modality=Modality(row.modality) if row.modality else None,

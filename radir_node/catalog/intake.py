@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from radir_node.catalog import jobs
 from radir_node.catalog.database import Database
 from radir_node.catalog.tables import instance, refusal, series, study
-from radir_node.domain.identity import patient_code
+from radir_node.domain.identity import case_id, patient_code
 from radir_node.domain.stored import Registered, StoredInstance
 from radir_node.domain.study import InstanceHeader, StudyState
 
@@ -67,7 +67,11 @@ class Intake:
 
     def _touch_study(self, connection: sa.Connection, stored: StoredInstance) -> tuple[int, str | None]:
         """Make sure the study exists and lock its row; return its id and its state (None when it is new)."""
-        values = {**study_values(stored.header), "patient_code": patient_code(self.secret, stored.header)}
+        values = {
+            **study_values(stored.header),
+            "patient_code": patient_code(self.secret, stored.header),
+            "case_id": case_id(self.secret, stored.header.study_instance_uid),
+        }
         made = connection.execute(
             insert(study)
             .values(**values, last_received_at=stored.received)

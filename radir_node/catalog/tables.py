@@ -62,6 +62,7 @@ study = sa.Table(
     metadata,
     _id(),
     sa.Column("study_instance_uid", sa.Text, nullable=False, unique=True),
+    sa.Column("case_id", sa.Text, nullable=False, unique=True),
     sa.Column("state", sa.Text, nullable=False, server_default="receiving", index=True),
     _text("reason"),
     _text("modality"),

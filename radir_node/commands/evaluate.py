@@ -32,4 +32,4 @@ def cxr_openi(
     if as_json:
         print_json(found.as_dict())
     else:
-        console.print(table(found))
+        console.out(table(found), highlight=False)

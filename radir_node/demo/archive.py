@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicom_services.phantom_archive import write_study
-
 from dicom_services.objects.header import read_header
+from dicom_services.phantom_archive import write_study
 from radir_node.errors import NotIndexable, UserError
 from radir_node.phantoms.archive import cases, render
 

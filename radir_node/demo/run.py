@@ -91,9 +91,9 @@ class Demo:
 
             def done() -> bool:
                 states = self.node.studies.counts()["studies"]
-                finished = sum(n for state, n in states.items() if state in FINISHED)
+                finished = sum(int(n) for state, n in states.items() if state in FINISHED)
                 advance(finished, expected)
-                return 0 < finished == int(sum(states.values()))
+                return 0 < finished == sum(int(n) for n in states.values())
 
             wait_for(done, 30 + INDEX_SECONDS_PER_STUDY * expected, "the studies are not indexed")
         states = self.node.studies.counts()["studies"]

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from radir_node.domain.embedding import GLOBAL
-from radir_node.domain.index_rows import PartitionKey
 from radir_node.index.similarity import Partition, State, VectorFeed
 from radir_node.index.snapshot import read_manifest, read_partitions
 
@@ -102,13 +101,20 @@ def _served(partition: Partition, query: np.ndarray[Any, np.dtype[np.float32]]) 
     return np.concatenate(ids)[order].tolist()  # type: ignore[no-any-return]
 
 
+def best_scores(partition: Partition, queries: int, percentiles: Sequence[int]) -> list[float]:
+    """Return percentiles of the best cosine that stored rows reach with any row of another patient."""
+    rng = np.random.default_rng(0)
+    vectors = np.concatenate([b.vectors[b.alive] for b in partition.blocks]).astype(np.float32)
+    patients = np.concatenate([b.columns["patient"][b.alive] for b in partition.blocks])
+    chosen = rng.choice(len(vectors), min(queries, len(vectors)), replace=False)
+    scores = vectors[chosen] @ vectors.T
+    scores[patients[chosen][:, None] == patients[None, :]] = -1.0
+    return [float(value) for value in np.percentile(scores.max(axis=1), percentiles)]
+
+
 def sweep(folder: Path, keep: set[str]) -> None:
     """Remove snapshot folders that the catalogue does not know, and unfinished ones."""
     if folder.is_dir():
         for path in folder.iterdir():
             if path.name not in keep:
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def partition_sizes(state: State) -> Mapping[PartitionKey, int]:
-    return {key: partition.rows for key, partition in state.partitions.items()}

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from radir_node.catalog.cases import Case
 from radir_node.catalog.health import HealthCounts
 from radir_node.catalog.jobs import queue_depth
-from radir_node.domain.identity import case_id
 from radir_node.domain.study import Modality, StudyState
 from radir_node.index.care import probe
 from radir_node.index.similarity import State
@@ -72,8 +71,7 @@ class HealthReport:
         return tuple(self._problem(case) for case in self._node.cases.in_states(states, LISTED))
 
     def _problem(self, case: Case) -> Problem:
-        pseudonym = case_id(self._node.secret, case.study_instance_uid)
-        return Problem(pseudonym, case.received_modalities, case.received_at, case.reason)
+        return Problem(case.case_id, case.received_modalities, case.received_at, case.reason)
 
     def _snapshots(self, state: State) -> tuple[Snapshot, ...]:
         active = self._node.vectors.active_snapshot()

@@ -113,7 +113,7 @@ class Node:
 
     @cached_property
     def search(self) -> Search:
-        return Search(self.cases, self.vectors, self.index, self.models, self.secret)
+        return Search(self.cases, self.vectors, self.index, self.models)
 
 
 def shipped_models() -> Path:

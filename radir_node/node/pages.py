@@ -7,12 +7,12 @@ from typing import Self
 from radir_node.catalog.accounts import Accounts
 from radir_node.catalog.cases import Case
 from radir_node.domain import anatomy
-from radir_node.domain.identity import case_id
 from radir_node.domain.match import Query, SimilarCases
 from radir_node.domain.report import Status
 from radir_node.node.health import HealthReport
 from radir_node.node.node import Node
 from radir_node.node.reader import preview_path
+from radir_node.node.scales import Scales
 from radir_node.node.similar_series import SimilarSeries
 from radir_node.node.status import ready
 from radir_node.reports.display import finding_labels
@@ -30,10 +30,11 @@ class Pages:
     accounts: Accounts
     series: SimilarSeries
     health_report: HealthReport
+    scales: Scales
 
     @classmethod
     def of(cls, node: Node) -> Self:
-        return cls(node, Accounts(node.database), SimilarSeries.of(node), HealthReport(node))
+        return cls(node, Accounts(node.database), SimilarSeries.of(node), HealthReport(node), Scales(node))
 
     def authenticate(self, username: str, password: str) -> User | None:
         role = self.accounts.role(username, password)
@@ -43,11 +44,8 @@ class Pages:
         found = self.node.cases.by_uid(study_uid) if study_uid else self.node.cases.by_accession(accession)
         return self._card(found) if found and (study_uid or accession) else None
 
-    def study(self, case: str) -> StudyCard | None:
-        secret = self.node.secret
-        named = (key for key, uid in self.node.cases.uids().items() if case_id(secret, uid) == case)
-        key = next(named, None)
-        found = self.node.cases.by_id(key) if key is not None else None
+    def study(self, case_id: str) -> StudyCard | None:
+        found = self.node.cases.by_case_id(case_id)
         return self._card(found) if found else None
 
     def recent(self, limit: int) -> Sequence[StudyCard]:
@@ -59,7 +57,7 @@ class Pages:
         return answer
 
     def scale(self, similar: SimilarCases) -> MatchScale:
-        return MatchScale()
+        return self.scales.of(similar)
 
     def preview(self, study_instance_uid: str) -> bytes | None:
         found = self.node.cases.by_uid(study_instance_uid)
@@ -84,7 +82,7 @@ class Pages:
         model = self.node.models.get(case.modality) if case.modality else None
         spoken_of = {tag.anatomy for tag in tags if tag.status in (Status.PRESENT, Status.UNCERTAIN)}
         return StudyCard(
-            case_id=case_id(self.node.secret, case.study_instance_uid),
+            case_id=case.case_id,
             study_instance_uid=case.study_instance_uid,
             modality=case.modality,
             study_date=case.study_date,

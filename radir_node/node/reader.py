@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicom_services.objects.preview import preview
-from dicom_services.objects.study import prepare_study, reports_of
 from PIL import Image
 
+from dicom_services.objects.preview import preview
+from dicom_services.objects.study import prepare_study, reports_of
 from radir_node.domain.report import ReportText
 from radir_node.domain.study import InstanceHeader, PreparedStudy
 from radir_node.errors import StorageFull

@@ -4,12 +4,14 @@ Implements dicom_services.scp.ports.SimilarCasesPort; also behind `radir sr`, th
 """
 
 import datetime as dt
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import structlog
 
+from dicom_services.privacy import silence_libraries
 from dicom_services.scp.ports import VirtualSeries
 from dicom_services.scu.send import send_files
 from dicom_services.sr import uids
@@ -38,6 +40,7 @@ class SimilarSeries:
 
     @classmethod
     def of(cls, node: Node) -> Self:
+        silence_libraries()  # pydicom's warnings quote header values
         return cls(node, Deliveries(node.database))
 
     def series_of(self, study_instance_uid: str) -> VirtualSeries | None:
@@ -77,7 +80,9 @@ class SimilarSeries:
         case = self.node.cases.by_uid(study_uid)
         if case is None:
             raise UnknownStudy("the study was removed while its report was made")
-        relative = Path(FOLDER, f"{uid}.dcm")
+        relative = Path(
+            FOLDER, f"{uid}.{secrets.token_hex(4)}.dcm"
+        )  # two that race must not replace each other's bytes
         device = NodeIdentity(NODE_NAME, __version__, uids.device_uid(NODE_NAME, __version__, answer.model_id))
         try:
             (self.node.root / FOLDER).mkdir(exist_ok=True)
@@ -87,6 +92,8 @@ class SimilarSeries:
         except OSError as error:
             raise StorageFull(f"a report cannot be written to {self.node.root / FOLDER}: {error.strerror}") from error
         kept = self.node.holdings.remember(uid, uids.series_uid(study_uid), case.id, relative.as_posix())
+        if kept != relative.as_posix():
+            (self.node.root / relative).unlink(missing_ok=True)
         return self.node.root / kept
 
     def push(self, study_id: int) -> None:
@@ -96,10 +103,11 @@ class SimilarSeries:
         if not peer or case is None or not case.has_vectors:
             return
         path = self.render(case.study_instance_uid)
-        if self.deliveries.done(path.stem, peer):
+        uid = path.name.rsplit(".", 2)[0]  # <SOP Instance UID>.<random>.dcm
+        if self.deliveries.done(uid, peer):
             return
         self.send(path, peer)
-        self.deliveries.record(study_id, path.stem, peer)
+        self.deliveries.record(study_id, uid, peer)
         log.info("similar_cases_pushed", peer=peer)
 
     def send(self, path: Path, peer: str) -> None:

@@ -3,6 +3,7 @@
 import procrastinate
 import structlog
 
+from dicom_services.privacy import silence_libraries
 from radir_node.catalog import jobs
 from radir_node.errors import RadirError, TransientError
 from radir_node.index.care import sweep
@@ -25,7 +26,10 @@ DEADLY_ATTEMPTS = 25
 
 def run_worker(node: Node) -> None:
     """Work on jobs until SIGTERM; the job in hand is finished first."""
-    app = jobs.job_app(node.database.url)  # of its own: node.job_app defers synchronously, this one is opened for asyncio
+    silence_libraries()
+    app = jobs.job_app(
+        node.database.url
+    )  # of its own: node.job_app defers synchronously, this one is opened for asyncio
     with radiograph_encoder(node) as radiographs, volume_encoder(node) as volumes:
         reader = DicomReader(node.preview_folder)
         register(app, node, Indexer(node.studies, reader, radiographs, volumes, node.root))
@@ -73,7 +77,9 @@ async def recover(app: procrastinate.App, node: Node) -> None:
                 await app.job_manager.retry_job(job)
             else:
                 await app.job_manager.finish_job(job, procrastinate.jobs.Status.FAILED, delete_job=False)
-                node.studies.fail(int(str(job.task_kwargs["study"])), f"the worker died {job.attempts} times while indexing")
+                node.studies.fail(
+                    int(str(job.task_kwargs["study"])), f"the worker died {job.attempts} times while indexing"
+                )
             log.info("job_recovered", task=job.task_name, attempts=job.attempts)
         except procrastinate.exceptions.ProcrastinateException as error:
             log.error("job_not_recovered", task=job.task_name, error=type(error).__name__)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from radir_node.domain import anatomy
 from radir_node.domain.embedding import GLOBAL, ModelVersion
-from radir_node.domain.identity import case_id
 from radir_node.domain.index_rows import PartitionKey
 from radir_node.domain.match import Match, Query, SimilarCases
 from radir_node.domain.report import Tag
@@ -30,7 +29,6 @@ class Search:
     vectors: "Vectors"
     index: "SimilarityIndex"
     models: Mapping[Modality, ModelVersion]
-    secret: bytes
 
     def similar(self, query: Query) -> SimilarCases:
         """Answer one query. Raises UnknownStudy, UnknownAnatomy, NothingIndexed or DatabaseDown."""
@@ -120,7 +118,7 @@ class Search:
             rank=rank,
             score=score,
             study_instance_uid=other.study_instance_uid,
-            case_id=case_id(self.secret, other.study_instance_uid),
+            case_id=other.case_id,
             modality=modality,
             study_date=other.study_date,
             age_years=other.age_years,

@@ -3,6 +3,7 @@
 create table study (
     id bigint generated always as identity primary key,
     study_instance_uid text not null,
+    case_id text not null,
     state text not null default 'receiving',
     reason text not null default '',
     modality text not null default '',
@@ -23,6 +24,7 @@ create table study (
     last_received_at timestamptz not null default now(),
     indexed_at timestamptz,
     constraint uq_study_study_instance_uid unique (study_instance_uid),
+    constraint uq_study_case_id unique (case_id),
     constraint ck_study_state check
         (state in ('receiving', 'quiet', 'queued', 'encoding', 'indexed', 'not_indexable', 'failed'))
 );

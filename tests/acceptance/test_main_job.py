@@ -92,7 +92,7 @@ def test_the_json_keys_are_those_of_the_readme(filled: Node, effusion: str, repo
 def test_findscu_lists_the_virtual_series_and_getscu_delivers_the_same_report_twice(
     filled: Node, effusion: str, tmp_path: Path
 ) -> None:
-    """The literal trigger: an ordinary SERIES query in the current study, an ordinary C-GET, one stable SOP instance."""
+    """The literal trigger: an ordinary SERIES query in the current study, an ordinary C-GET, one stable instance."""
     (series,) = virtual_series(filled, effusion, tmp_path / "find")
 
     received = []
@@ -113,10 +113,10 @@ def test_findscu_lists_the_virtual_series_and_getscu_delivers_the_same_report_tw
 
 @pytest.mark.requirement("RN-04")
 def test_movescu_delivers_the_report_to_a_storescp(
-    make_node: Callable[..., Node], phantoms: Path, storescp: Any, tmp_path: Path
+    make_node: Callable[..., Node], phantoms: Path, destination: Any, tmp_path: Path
 ) -> None:
     """C-MOVE to a configured destination."""
-    peer = json.dumps({"dest": {"ae_title": storescp.ae_title, "host": "127.0.0.1", "port": storescp.port}})
+    peer = json.dumps({"dest": {"ae_title": destination.ae_title, "host": "127.0.0.1", "port": destination.port}})
     node = make_node(DICOM__PEERS=peer).start()
     node.send(*sorted(phantoms.iterdir())[:3])
     study = next(s["study_instance_uid"] for s in node.settled() if s["state"] == "indexed")
@@ -124,11 +124,11 @@ def test_movescu_delivers_the_report_to_a_storescp(
 
     keys = [f"StudyInstanceUID={study}", f"SeriesInstanceUID={series.SeriesInstanceUID}"]
     done = query(
-        node, "movescu", "-aem", storescp.ae_title, *QUERY_LEVELS["series"], *(x for k in keys for x in ("-k", k))
+        node, "movescu", "-aem", destination.ae_title, *QUERY_LEVELS["series"], *(x for k in keys for x in ("-k", k))
     )
 
     assert done.returncode == 0, done.stderr
-    (report,) = storescp.received()
+    (report,) = destination.files()
     assert series.SeriesInstanceUID == pydicom.dcmread(report).SeriesInstanceUID
 
 
