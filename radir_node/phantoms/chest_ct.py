@@ -14,7 +14,6 @@ from radir_node.phantoms.thorax import Array, Thorax, thorax_of
 SIZE = 256
 SLICE_MM = 6.5
 _LABEL_HU = 1200
-_LUNG_HU = -862.0
 
 
 def draw(case: PhantomCase) -> tuple[NDArray[np.int16], tuple[float, float, float]]:
@@ -24,7 +23,7 @@ def draw(case: PhantomCase) -> tuple[NDArray[np.int16], tuple[float, float, floa
     grid = anatomy.grid_for(thorax, SIZE, SLICE_MM)
     lungs = anatomy.lung_mask(thorax, grid)
     hu = anatomy.tissue(thorax, grid)
-    hu[lungs] = _LUNG_HU
+    hu[lungs] = thorax.lung
     anatomy.lay_mediastinum(hu, thorax, grid, lungs)
     anatomy.lay_bone(hu, thorax, grid, rng)
     parenchyma = _parenchyma(grid, rng)

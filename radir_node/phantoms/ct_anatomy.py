@@ -17,7 +17,6 @@ from radir_node.phantoms.vessels import aorta, bronchi, trachea, vessel_tree
 Mask = NDArray[np.bool_]
 
 AIR, FAT, WATER, MUSCLE, BLOOD, LIVER = -1000.0, -95.0, 5.0, 52.0, 42.0, 58.0
-MARROW, CORTEX = 180.0, 620.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +150,12 @@ def lay_mediastinum(hu: Array, thorax: Thorax, grid: Grid, lungs: Mask) -> None:
     lungs &= hu < -200
 
 
-def fissures(thorax: Thorax, grid: Grid) -> Mask:
-    """Return the oblique fissures of both lungs and the horizontal one of the right lung, one voxel thin."""
+def fissures(thorax: Thorax, grid: Grid) -> Array:
+    """Return how much (0 to 1) of each voxel shows a fissure: the oblique ones, and faintly the horizontal one."""
     slope = grid.y + 0.62 * (grid.z - 0.42 * thorax.height) - 0.004 * (np.abs(grid.x) - 70) ** 2
     oblique = np.abs(slope) < 1.1
     horizontal = (np.abs(grid.z - 0.44 * thorax.height + 0.1 * grid.x) < 1.6) & (slope < 0) & (grid.x < 0)
-    return np.asarray(oblique | horizontal)
+    return np.asarray(np.maximum(oblique, 0.25 * horizontal), np.float32)
 
 
 def _cava(thorax: Thorax) -> skeleton.Line:
@@ -210,8 +209,8 @@ def lay_bone(hu: Array, thorax: Thorax, grid: Grid, rng: np.random.Generator) ->
     process = (np.abs(x) < 3) & (y > 30) & (y < 52)
     transverse = (np.abs(x) < 32) & (np.abs(y - 22 - 0.18 * np.abs(x)) < 4) & (canal > 1)
     shape = grid.shape
-    hu[np.broadcast_to(arch | process | transverse, shape) & ~disc] = 330
-    hu[np.broadcast_to((body < 1), shape)] = MARROW
+    hu[np.broadcast_to(arch | process | transverse, shape) & ~disc] = 150 + thorax.marrow
+    hu[np.broadcast_to((body < 1), shape)] = thorax.marrow
     hu[np.broadcast_to((body < 1) & (body > 0.80), shape) & ~disc] = 420
     hu[np.broadcast_to(body < 1, shape) & disc] = 85
     hu[np.broadcast_to(canal < 1, shape)] = 25

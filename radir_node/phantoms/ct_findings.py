@@ -51,7 +51,7 @@ def _emphysema(
     holes = np.zeros(grid.shape, bool)
     inside = np.argwhere(here & (hu < -700))
     height = np.clip(grid.z[inside[:, 0], 0, 0] / thorax.height, 0, 1).astype(np.float64) ** 2.5
-    count = int(260 * finding.severity)
+    count = int(1800 * finding.severity)
     for z, y, x in inside[rng.choice(len(inside), count, p=height / height.sum())]:
         radius = rng.uniform(3.0, 4.0 + 6.0 * finding.severity)
         _sphere(holes, (z, y, x), radius, grid)

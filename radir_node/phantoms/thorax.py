@@ -79,6 +79,10 @@ class Thorax:
     knob: float
     """Radius of the aortic arch; unfolds with age."""
     spine_bend: float
+    marrow: float
+    """HU of the vertebrae's spongy bone; falls with age."""
+    lung: float
+    """HU of the lung half way between front and back."""
     female: bool
 
     def outline(self, z: Array) -> tuple[Array, Array]:
@@ -147,11 +151,11 @@ class Thorax:
     def heart(self) -> tuple[Ellipsoid, ...]:
         """Return ventricles, right atrium and outflow tract as tilted ellipsoids."""
         width = self.cardiothoracic_ratio * 2 * self.half_width
-        tilt, y = self.heart_tilt, -0.30 * self.half_depth
+        tilt, y = self.heart_tilt, -0.25 * self.half_depth
         long_axis, short_axis = 0.52 * width, 0.35 * width
         reach = float(np.hypot(long_axis * np.sin(tilt), short_axis * np.cos(tilt)))
         z = reach - 0.17 * width
-        depth = min(0.36 * width, 0.62 * self.half_depth)
+        depth = min(0.36 * width, 0.56 * self.half_depth)
         return (
             ellipsoid((0.215 * width, y, z), (long_axis, depth, short_axis), tilt, 0.35),
             ellipsoid((-0.04 * width, y + 8, z + 6), (0.275 * width, 0.9 * depth, 0.36 * width)),
@@ -176,13 +180,15 @@ def thorax_of(case: PhantomCase) -> Thorax:
     thorax = {
         "half_width": float(136 * size * rng.normal(1, 0.02)),
         "half_depth": float(92 * size * rng.normal(1, 0.05)),
-        "height": float(232 * size * rng.normal(1, 0.04)),
+        "height": float(222 * size * rng.normal(1, 0.04)),
         "wall": float(np.clip(rng.normal(30, 6), 20, 42)),
         "left_dome": float(-rng.uniform(6, 16)),
         "sulcus": float(rng.uniform(40, 52)),
-        "back_sulcus": float(rng.uniform(60, 80)),
+        "back_sulcus": float(rng.uniform(52, 72)),
         "knob": float(13 + 4.5 * old + rng.uniform(-1, 1)),
         "spine_bend": float(rng.normal(0, 2.5)),
+        "marrow": float(np.clip(rng.normal(265 - 1.75 * case.age_years, 22), 70, 280)),
+        "lung": float(rng.normal(-858, 11)),
     }
     for finding in case.findings:
         if finding.kind is FindingKind.CARDIOMEGALY:
