@@ -11,14 +11,14 @@ TRITON_VENV ?= .triton-venv
 export RADIR_TRITON_VENV := $(abspath $(TRITON_VENV))
 
 # What the tests talk to: DICOM toolkits, validators, a PACS, a browser. Only tests need them.
-TEST_PACKAGES := dcmtk dicom3tools libpixelmed-java libcommons-codec-java default-jre-headless orthanc chromium
+TEST_PACKAGES := dcmtk dicom3tools libpixelmed-java libcommons-codec-java default-jre-headless orthanc chromium libpython3-dev
 
-.PHONY: demo test lint unit tools clean
+.PHONY: demo test lint unit tools triton clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/radir demo $(ARGS)
 
-test: $(VENV)/.test tools lint unit
+test: $(VENV)/.test tools triton lint unit
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -60,6 +60,12 @@ tools:
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null \
 			|| echo "make: some could not be installed; the tests that need them will skip"; \
 	else echo "make: not root, so the tests that need these Debian packages will skip:" $$missing; fi
+
+# The real Triton server has an environment of its own: it needs numpy 1.
+triton: $(VENV)/.runtime
+	@$(BIN)/python -c 'import os, pathlib; from radir_node.encoders.triton_server import ensure_environment as e; \
+		e(pathlib.Path(os.environ["RADIR_TRITON_VENV"]))' 2>$(VENV)/triton.log \
+		|| echo "make: no Triton server, its tests will skip: $$(tail -n 1 $(VENV)/triton.log)"
 
 clean:
 	rm -rf $(VENV) $(TRITON_VENV) .radir out

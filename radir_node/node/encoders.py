@@ -9,15 +9,16 @@ from radir_node.encoders.models import network_path
 from radir_node.encoders.onnx import OnnxRuntime
 from radir_node.encoders.radiograph import CxrEncoder
 from radir_node.encoders.runtime import Runtime
-from radir_node.encoders.triton import TritonRuntime
+from radir_node.encoders.triton import connect
 from radir_node.node.node import MODELS, Node
 
 
 def _runtime(node: Node, modality: Modality) -> Runtime:
     encoders = node.settings.encoders
+    folder = node.model_repository / MODELS[modality]
     if encoders.runtime == "triton":
-        return TritonRuntime(encoders.triton_url, MODELS[modality], encoders.triton_timeout_seconds)
-    return OnnxRuntime(network_path(node.model_repository / MODELS[modality]), encoders.threads)
+        return connect(encoders.triton_url, folder, encoders.triton_timeout_seconds)
+    return OnnxRuntime(network_path(folder), encoders.threads)
 
 
 @contextmanager

@@ -1,0 +1,53 @@
+"""The same visit in a real browser, on the running node with its own database, index and phantom studies."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.mark.requirement("RN-11")
+@pytest.mark.timeout(600)
+def test_launch_results_another_anatomy_and_index_health(
+    visit: Any, make_node: Callable[..., Any], phantoms: Path, account: Callable[..., None]
+) -> None:
+    """A viewer launches a study; another anatomy ranks otherwise; the index is sound; no request leaves the host."""
+    node = make_node().start()
+    account(node, "keeper", "keeper's password")
+    assert 0 == node.send(phantoms).returncode
+    study = next(s["study_instance_uid"] for s in node.settled() if s["modality"] == "CXR")
+    visit.begin(f"http://127.0.0.1:{node.port('web')}")
+
+    visit.launch(study)
+    visit.log_in("keeper", "keeper's password")
+    overall = visit.ranking()
+    visit.shot("node-1-results")
+    visit.page.get_by_label("Any anatomy").select_option("heart")
+    visit.page.wait_for_url("**anatomy=heart**")
+    heart = visit.ranking()
+    visit.shot("node-2-heart")
+    address = visit.page.url
+    visit.press("1", then=".compare")
+    visit.shot("node-3-compare")
+    tiles = visit.index_health()
+    visit.shot("node-4-index-health")
+
+    assert 5 == len(overall)
+    assert overall != heart
+    assert study not in address
+    assert "Recall at 10" in tiles
+    assert [] == visit.left_host
+
+
+@pytest.fixture
+def account() -> Callable[..., None]:
+    """Make an account with `radir user add`, the password on standard input."""
+
+    def make(node: Any, name: str, password: str) -> None:
+        command = [sys.executable, "-m", "radir_node", "user", "add", name, "--role", "admin"]
+        subprocess.run(command, env=node.environment, input=f"{password}\n", text=True, check=True, capture_output=True)
+
+    return make
