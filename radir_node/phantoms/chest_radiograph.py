@@ -80,7 +80,7 @@ def _grey(density: Array, rng: np.random.Generator) -> NDArray[np.uint16]:
 
     Every study is shown a little softer or harder, lighter or darker than the last.
     """
-    evenness, steepness, middle = rng.uniform(0.35, 0.52), rng.uniform(3.5, 4.6), rng.uniform(0.42, 0.54)
+    evenness, steepness, middle = rng.uniform(0.42, 0.58), rng.uniform(3.4, 4.6), rng.uniform(0.30, 0.43)
     coarse = _slow(density, 56)
     even = density - evenness * (coarse - float(coarse.mean()))
     inside = even[density > 0.8]

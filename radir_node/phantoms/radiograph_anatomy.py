@@ -34,9 +34,9 @@ class Detector:
 
 def detector_for(thorax: Thorax, pixel_mm: float, rng: np.random.Generator) -> Detector:
     """Return a detector that holds the chest from the neck to the upper abdomen, never placed quite alike."""
-    half = thorax.half_width + thorax.wall + rng.uniform(14, 34)
+    half = thorax.half_width + thorax.wall + rng.uniform(12, 34)
     shift, raised = rng.normal(0, 5), rng.normal(0, 9)
-    top, bottom = thorax.height + 56 + raised, -thorax.sulcus - 50 + raised
+    top, bottom = thorax.height + 54 + raised, -thorax.sulcus - 58 + raised
     columns, rows = round(2 * half / pixel_mm), round((top - bottom) / pixel_mm)
     x = (np.arange(columns) - (columns - 1) / 2) * pixel_mm + shift
     z = top - np.arange(rows) * pixel_mm
@@ -73,13 +73,13 @@ def body_thickness(thorax: Thorax, at: Detector, rng: np.random.Generator) -> Ar
     width = (thorax.half_width + thorax.wall) * waist * (1 + 0.04 * np.exp(-(((z - 0.5 * h) / (0.25 * h)) ** 2)))
     deep = 2 * (thorax.half_depth + 0.8 * thorax.wall) * np.interp(z, [0.5 * h, h, h + 60], [1.0, 0.62, 0.48])
     deep = deep * (1 + 0.22 * np.clip((24 - z) / 56, 0, 1))
-    torso = deep * np.maximum(1 - (x / width) ** 2.4, 0) ** 0.48
-    skin = h + 8 + 72 * np.exp(-(x - 46) / 26) - 0.11 * x
-    below = np.clip((skin - z) / 46, 0, 1)
-    shoulder = 104 * np.sqrt(1 - (1 - below) ** 2) * np.clip((z - 0.40 * h) / (0.30 * h), 0, 1) ** 0.7
+    torso = deep * np.maximum(1 - (x / width) ** 3.4, 0) ** 0.45
+    skin = h + 26 + 58 * np.exp(-(x - 46) / 24) - 0.07 * x
+    below = np.clip((skin - z) / 52, 0, 1)
+    shoulder = 118 * np.sqrt(1 - (1 - below) ** 2) * np.clip((z - 0.40 * h) / (0.30 * h), 0, 1) ** 0.7
     neck = 2 * np.sqrt(np.maximum(56**2 - x**2, 0))
     top = thorax.half_width + 46 - (z - 0.80 * h) * 0.21
-    arm = 2 * np.sqrt(np.maximum(38**2 - (0.98 * (x - top)) ** 2, 0)) * (z < 0.80 * h)
+    arm = 2 * np.sqrt(np.maximum(42**2 - (0.98 * (x - top)) ** 2, 0)) * (z < 0.80 * h)
     torso = torso * (z < skin)
     body = np.maximum(np.maximum(torso, shoulder * (x < width + 200)), np.where(z > h - 10, neck, 0))
     body = np.maximum(body, arm)

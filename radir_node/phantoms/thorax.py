@@ -180,7 +180,7 @@ def thorax_of(case: PhantomCase) -> Thorax:
     thorax = {
         "half_width": float(136 * size * rng.normal(1, 0.02)),
         "half_depth": float(92 * size * rng.normal(1, 0.05)),
-        "height": float(222 * size * rng.normal(1, 0.04)),
+        "height": float(206 * size * rng.normal(1, 0.04)),
         "wall": float(np.clip(rng.normal(30, 6), 20, 42)),
         "left_dome": float(-rng.uniform(6, 16)),
         "sulcus": float(rng.uniform(40, 52)),
