@@ -18,6 +18,9 @@ SPACING_MM = 2.5
 
 VOXEL_ML = SPACING_MM**3 / 1000.0
 
+MOST_VOXELS = 64_000_000
+"""A whole body of 2 m with a field of view of 700 mm; more is a wrong spacing, and would take all memory."""
+
 HU_RANGE = (-1024.0, 2000.0)
 """Values outside are padding (-2000, -3024) or metal; both would leak into means."""
 
@@ -27,11 +30,14 @@ def resample(volume: CtVolume) -> NDArray[np.float32]:
 
     A tent filter as wide as the coarser of the two rasters: linear interpolation where the series is coarser than the
     grid, area-like averaging where it is finer. Works slice by slice, so the memory needed beyond the input is the
-    output and one slice. Raise NotIndexable when spacing or shape cannot be a volume's.
+    output and one slice. Raise NotIndexable when spacing, shape or extent cannot be a patient's.
     """
     spacing = volume.spacing_mm
     if volume.hu.ndim != 3 or min(volume.hu.shape) < 2 or not all(math.isfinite(s) and s > 0 for s in spacing):
         raise NotIndexable(f"not a volume: shape {volume.hu.shape}, spacing {spacing} mm")
+    extent = [count * step for count, step in zip(volume.hu.shape, spacing, strict=True)]
+    if math.prod(extent) / SPACING_MM**3 > MOST_VOXELS:
+        raise NotIndexable("not a volume of a patient: {:.0f} x {:.0f} x {:.0f} mm".format(*extent))
     along_z, along_y, along_x = (_tent(n, s) for n, s in zip(volume.hu.shape, spacing, strict=True))
     resampled = np.zeros((along_z.shape[0], along_y.shape[0], along_x.shape[0]), np.float32)
     for index, uses in _uses(along_z):

@@ -49,3 +49,9 @@ def test_no_volume_is_refused_with_a_reason(shape, spacing):
     """A single slice or a spacing that is no length is not indexable."""
     with pytest.raises(NotIndexable, match="not a volume"):
         resample(CtVolume("1.2", np.zeros(shape, np.int16), spacing))
+
+
+def test_a_wrong_spacing_does_not_take_all_memory():
+    """A volume of many metres is refused before anything of that size is allocated."""
+    with pytest.raises(NotIndexable, match="not a volume of a patient"):
+        resample(CtVolume("1.2", np.zeros((40, 512, 512), np.int16), (5.0, 74.8, 74.8)))
