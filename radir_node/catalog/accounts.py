@@ -1,6 +1,7 @@
 """Local accounts of the pages: argon2 hashes in the catalogue."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import argon2
 import sqlalchemy as sa
@@ -10,7 +11,12 @@ from radir_node.catalog.database import Database
 from radir_node.catalog.tables import account
 
 _HASHER = argon2.PasswordHasher()
-_DECOY = _HASHER.hash("an account that does not exist takes as long as a wrong password")
+
+
+@cache
+def _decoy() -> str:
+    """Return a hash to verify against when there is no account, so that both failures take as long."""
+    return _HASHER.hash("no account has this password")
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Accounts:
         with self.database.begin() as connection:
             row = connection.execute(sa.select(account).where(account.c.name == name)).one_or_none()
         try:
-            _HASHER.verify(row.password_hash if row else _DECOY, password)
+            _HASHER.verify(row.password_hash if row else _decoy(), password)
         except argon2.exceptions.VerificationError:
             return None
         return str(row.role) if row else None

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import procrastinate
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy.dialects.postgresql import insert
 
 from radir_node.catalog import jobs
@@ -47,6 +49,7 @@ class Studies:
                 return False
             _write_reports(connection, work.study_id, outcome)
             _write_vectors(connection, work.study_id, outcome)
+            _write_measures(connection, work.study_id, outcome.encoded)
             _write_reasons(connection, work.study_id, outcome.not_indexable)
             connection.execute(
                 sa.update(study)
@@ -194,30 +197,49 @@ def _tag_values(tag: Tag) -> dict[str, Any]:
 
 
 def _write_vectors(connection: sa.Connection, study_id: int, outcome: Outcome) -> None:
-    """Replace the study's vectors and tell the index; the same vectors again are the same rows."""
-    gone = connection.execute(sa.delete(embedding).where(embedding.c.study_id == study_id).returning(embedding.c.id))
-    changes = [{"op": "delete", "embedding_id": key} for key in gone.scalars()]
-    connection.execute(sa.delete(measure).where(measure.c.study_id == study_id))
-    if outcome.model is not None:
-        version = model_key(connection, outcome.model)
-        changes += [
-            {"op": "upsert", "embedding_id": key} for key in _insert(connection, study_id, version, outcome.encoded)
-        ]
+    """Make the study's vectors those of the outcome and tell the index what changed.
+
+    An equal vector keeps its row: a study that is indexed again unchanged (its own report came back from the PACS, say)
+    leaves the index as it is, hence the report, hence nothing to push.
+    """
+    wanted = _wanted(connection, outcome)
+    gone = []
+    for row in connection.execute(sa.select(embedding).where(embedding.c.study_id == study_id)):
+        key = (row.model_version_id, row.unit_uid, row.anatomy)
+        if key in wanted and np.array_equal(wanted[key], row.vec):
+            del wanted[key]
+        else:
+            gone.append(row.id)
+    connection.execute(sa.delete(embedding).where(embedding.c.id.in_(gone)))
+    names = ("model_version_id", "unit_uid", "anatomy")
+    rows = [{**dict(zip(names, key, strict=True)), "study_id": study_id, "vec": vec} for key, vec in wanted.items()]
+    made = connection.execute(sa.insert(embedding).returning(embedding.c.id), rows).scalars() if rows else ()
+    changes = [{"op": "delete", "embedding_id": key} for key in gone]
+    changes += [{"op": "upsert", "embedding_id": key} for key in made]
     if changes:
         connection.execute(sa.insert(index_change), changes)
 
 
-def _insert(connection: sa.Connection, study_id: int, version: int, encoded: Iterable[Encoded]) -> list[int]:
-    rows, measures = [], []
-    for item in encoded:
-        key = {"study_id": study_id, "unit_uid": item.unit_uid}
-        rows += [{**key, "model_version_id": version, "anatomy": a, "vec": v} for a, v in item.vectors.items()]
-        measures += [{**key, "name": name, "value": value} for name, value in item.features.items()]
-    if measures:
-        connection.execute(sa.insert(measure), measures)
-    if not rows:
-        return []
-    return list(connection.execute(sa.insert(embedding).returning(embedding.c.id), rows).scalars())
+def _wanted(connection: sa.Connection, outcome: Outcome) -> dict[tuple[int, str, str], NDArray[np.float16]]:
+    if outcome.model is None:
+        return {}
+    version = model_key(connection, outcome.model)
+    return {
+        (version, item.unit_uid, anatomy): vector.astype(np.float16)
+        for item in outcome.encoded
+        for anatomy, vector in item.vectors.items()
+    }
+
+
+def _write_measures(connection: sa.Connection, study_id: int, encoded: Iterable[Encoded]) -> None:
+    connection.execute(sa.delete(measure).where(measure.c.study_id == study_id))
+    rows = [
+        {"study_id": study_id, "unit_uid": item.unit_uid, "name": name, "value": value}
+        for item in encoded
+        for name, value in item.features.items()
+    ]
+    if rows:
+        connection.execute(sa.insert(measure), rows)
 
 
 def _write_reasons(connection: sa.Connection, study_id: int, reasons: Mapping[str, str]) -> None:

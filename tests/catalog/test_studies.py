@@ -85,6 +85,24 @@ def test_indexing_again_replaces_vectors_and_tells_the_index(
     assert before | after == set(Vectors(database).changes_since("0").ids)
 
 
+def test_indexing_again_unchanged_leaves_the_index_alone(
+    work: StudyWork, studies: Studies, intake: Intake, stored: Stored, database: Database
+) -> None:
+    """The node's own report coming back from the PACS must not change the index, or reports would circle for ever."""
+    studies.finish(work, indexed())
+    before = [row.id for row in Vectors(database).rows()]
+    watermark = Vectors(database).watermark()
+    intake.register(stored(sop="1.2.9001", sha256="own report", modality="SR"))
+    intake.settle(1)
+    again = studies.start(1)
+    assert again is not None
+
+    studies.finish(again, indexed())
+
+    assert before == [row.id for row in Vectors(database).rows()]
+    assert () == Vectors(database).changes_since(watermark).ids
+
+
 def test_a_study_reopened_while_it_is_encoded_is_not_written(
     work: StudyWork, studies: Studies, intake: Intake, stored: Stored, database: Database
 ) -> None:
