@@ -27,6 +27,7 @@ from radir_node.domain.embedding import DIMENSIONS
 from radir_node.domain.study import Modality
 from radir_node.encoders.ct.reference import FEATURES, GLOBAL_SHARES, PREPROCESSING, REFERENCES, REGIONS
 from radir_node.encoders.onnx import OnnxRuntime
+from radir_node.encoders.triton_config import write_dims
 
 NAME = "ct_densitometry"
 LICENCE = "Apache-2.0"
@@ -125,7 +126,7 @@ def build(held: Constants) -> onnx.ModelProto:
 
 
 def export(folder: Path) -> Path:
-    """Write 1/model.onnx and model.json into the model's folder and return the network's path."""
+    """Write 1/model.onnx, model.json and the dims of config.pbtxt in the model's folder; return the network's path."""
     network = folder / "1" / "model.onnx"
     network.parent.mkdir(parents=True, exist_ok=True)
     network.write_bytes(build(constants()).SerializeToString(deterministic=True))
@@ -137,6 +138,7 @@ def export(folder: Path) -> Path:
         "licence": LICENCE,
     }
     (folder / "model.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    write_dims(folder)
     return network
 
 
