@@ -1,0 +1,1 @@
+"""The DICOM server: verification, storage, query and retrieve."""

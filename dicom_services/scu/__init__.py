@@ -1,0 +1,1 @@
+"""The DICOM client: sends objects to peers, and asks whether they are there."""

@@ -1,0 +1,1 @@
+"""Structured Reports that the node writes."""

@@ -1,0 +1,1 @@
+"""The SQL text of each revision, up and down; a package so that an installed node finds it."""

@@ -1,0 +1,1 @@
+"""The Alembic revisions; each runs its text in sql/migrations."""
