@@ -1,1 +1,1 @@
-"""The pages and the JSON API. They reach the node through one Protocol (`ports`); the composition root implements it."""
+"""The pages and the JSON API. They reach the node through one Protocol (`ports`), which radir_node.node implements."""
