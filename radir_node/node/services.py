@@ -42,6 +42,9 @@ def run_web(node: Node) -> None:
         frame_ancestors=web.frame_ancestors,
         usual_k=node.settings.search.k,
     )
+    # uvicorn raises the signal again after its own shutdown; what is open here must still be closed then.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     listener = listen(web.host, web.port)
     port = listener.getsockname()[1]
     with announced(node.root, "web", web.host, port):
