@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radir_node.domain.study import Modality
+from radir_node.errors import EncoderUnavailable
 
 GLOBAL = "*"
 """Partition name of the unconditional vector; every other partition is named by an anatomy key."""
 
 DIMENSIONS = 512
+UNIT_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +48,10 @@ class Encoded:
     """Optional anatomy key -> [h, w] map over the image, non-negative, sum 1."""
     features: Mapping[str, float] = field(default_factory=dict)
     """Optional named measures (CT densitometry), shown to people."""
+
+    def __post_init__(self) -> None:
+        """Raise EncoderUnavailable for a vector of another length than 1: nonsense must never be indexed."""
+        for name, vector in self.vectors.items():
+            length = float(np.linalg.norm(vector)) if vector.shape == (DIMENSIONS,) else float("nan")
+            if not abs(length - 1) <= UNIT_TOLERANCE:  # also true for NaN
+                raise EncoderUnavailable(f"the network gave no unit vector for {name!r} (length {length:.3g})")

@@ -29,9 +29,8 @@ def work(intake: Intake, studies: Studies, stored: Stored) -> StudyWork:
     return taken
 
 
-def indexed(value: float = 1.0) -> Outcome:
-    vector = np.zeros(512, np.float32)
-    vector[0] = value
+def indexed(direction: int = 0) -> Outcome:
+    vector = np.eye(512, dtype=np.float32)[direction]
     tag = Tag("cardiomegaly", "heart", Status.PRESENT, 0, 5, 0, 20, "test")
     return Outcome(
         StudyState.INDEXED,
@@ -78,7 +77,7 @@ def test_indexing_again_replaces_vectors_and_tells_the_index(
     again = studies.start(1)
     assert again is not None
 
-    studies.finish(again, indexed(0.5))
+    studies.finish(again, indexed(direction=1))
 
     after = {row.id for row in Vectors(database).rows()}
     assert not before & after
