@@ -30,6 +30,7 @@ def batches(rows: Sequence[Row]) -> list[Sequence[Row]]:
     return [rows[i : i + MAX_CONTEXTS] for i in range(0, len(rows), MAX_CONTEXTS)]
 
 
+@pytest.mark.requirement("RN-18")
 def test_statement_is_current():
     """CONFORMANCE.md is what `python -m dicom_services.conformance` writes."""
     assert statement() == STATEMENT.read_text(encoding="utf-8")
@@ -43,6 +44,7 @@ def test_statement_names_every_row():
     assert missing == set()
 
 
+@pytest.mark.requirement("RN-18")
 @pytest.mark.parametrize("rows", batches(TABLE), ids=lambda rows: f"{len(rows)} rows")
 def test_every_row_is_accepted(node, rows):
     """A live association accepts every SOP class of the table, in the first of its transfer syntaxes."""

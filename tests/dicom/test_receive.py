@@ -86,6 +86,7 @@ def test_storescu_bytes(node, tool, make_file, dataset_bytes, option, syntax):
     assert list((node.root / "incoming").iterdir()) == []
 
 
+@pytest.mark.requirement("RN-07")
 @pytest.mark.parametrize(("folder", "pattern"), [("dicom_chest_misc", "*.dcm"), ("dicom_zoo_small/files", "*")])
 def test_real_files(node, shared_data, dataset_bytes, folder, pattern):
     """Of real files, odd and broken ones among them, each is stored byte for byte or listed with its reason."""
@@ -106,6 +107,7 @@ def test_real_files(node, shared_data, dataset_bytes, folder, pattern):
     assert len(node.archive.refused) == refused
 
 
+@pytest.mark.requirement("RN-17")
 def test_resend_is_success_without_second_copy(node, make_file):
     """The same instance again is acknowledged, and one file stays."""
     path = make_file()
@@ -118,6 +120,7 @@ def test_resend_is_success_without_second_copy(node, make_file):
     assert len(list((node.root / "instances").rglob("*.dcm"))) == 1
 
 
+@pytest.mark.requirement("RN-17")
 @pytest.mark.parametrize(("policy", "files"), [(Registered.REPLACED, 2), (Registered.KEPT, 1)])
 def test_same_uid_with_other_content(node, make_file, policy, files):
     """Other content under a known UID follows the archive's policy; the file it does not want is removed."""
@@ -133,6 +136,7 @@ def test_same_uid_with_other_content(node, make_file, policy, files):
     assert (node.root / node.archive.stored[uid].path).exists()
 
 
+@pytest.mark.requirement("RN-17")
 def test_database_down(node, make_file):
     """While the catalogue is down nothing is acknowledged; the same object is taken when it is back."""
     path = make_file()
@@ -147,6 +151,7 @@ def test_database_down(node, make_file):
     assert node.archive.registered == [Registered.NEW]
 
 
+@pytest.mark.requirement("RN-09")
 def test_disk_low(start_node, make_file):
     """Below the free space limit the answer is 0xA700, and no file is left behind."""
     node = start_node(min_free_mb=2**40)
@@ -291,6 +296,7 @@ def test_peer_that_is_not_there():
         echo(peer, "TEST")
 
 
+@pytest.mark.requirement("RN-06")
 def test_no_identifier_is_logged(node, tool, make_file, capfd, caplog):
     """A canary patient leaves no trace in any log, whether the object is taken or refused."""
     canary: dict[str, object] = {"PatientName": "CANARY^BIRD", "PatientID": "CANARY-ID", "AccessionNumber": "CANARY-AC"}

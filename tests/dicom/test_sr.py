@@ -112,6 +112,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.requirement("RN-16")
 @pytest.mark.parametrize("name", ["anatomy", "no case"])
 def test_pixelmed_finds_no_error(write, sr_validator, name):
     """The IHE Connectathon's validator recognizes TID 2000 and finds no error, with cases and without."""
@@ -122,6 +123,7 @@ def test_pixelmed_finds_no_error(write, sr_validator, name):
     assert "Error" not in said
 
 
+@pytest.mark.requirement("RN-16")
 @pytest.mark.parametrize("cases", ANSWERS.values(), ids=ANSWERS)
 def test_dciodvfy_finds_no_error(write, tool, cases):
     """The object definition's validator finds no error."""
@@ -131,6 +133,7 @@ def test_dciodvfy_finds_no_error(write, tool, cases):
     assert "Error" not in said.text
 
 
+@pytest.mark.requirement("RN-16")
 def test_reader_sees_the_five_elements(write, tool):
     """Rendered by DCMTK: system, query image, reference database, result images and their similarity."""
     html = tool("dsr2html", write(answer())).text
@@ -166,6 +169,7 @@ def test_mapped_anatomy_says_so(write, tool):
     assert "searched in place of lingula" in text
 
 
+@pytest.mark.requirement("RN-05")
 def test_no_identifier_of_another_patient(write):
     """Neither UID, nor date, nor exact age of a retrieved case is anywhere in the file."""
     data = write(answer()).read_bytes()

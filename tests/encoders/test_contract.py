@@ -158,6 +158,7 @@ def test_close_may_be_repeated(runtime_for: RuntimeFor, model: str) -> None:
     opened.close()
 
 
+@pytest.mark.requirement("RN-14")
 def test_numbers_are_those_of_the_process(runtime: Runtime, model: str, rows, folders) -> None:
     """Whichever runtime, the numbers are those of the ONNX file in process."""
     expected = OnnxRuntime(network_path(folders[model])).run(rows(5))
@@ -169,6 +170,7 @@ def test_numbers_are_those_of_the_process(runtime: Runtime, model: str, rows, fo
         assert np.max(np.abs(outputs[name] - values)) < PARITY
 
 
+@pytest.mark.requirement("RN-14")
 def test_encoder_yields_every_partition(runtime: Runtime, model: str, encode, encoded_in_process, folders) -> None:
     """An encoded phantom has a global vector and one per anatomy of the model, equal to those made in process."""
     expected = encoded_in_process(model)

@@ -127,6 +127,7 @@ def test_concurrent_requests_get_their_own_rows(small_runtime: TritonRuntime, sm
     assert after.execution_count - before.execution_count < 24
 
 
+@pytest.mark.requirement("RN-14")
 def test_dead_backend_is_found_and_healed(small_server: TritonServer, small_runtime: TritonRuntime) -> None:
     """After kill -9 of the backend process the flags still say ready; the next run notices, reloads and answers."""
     expected = small_runtime.run(IMAGES)["global"]
@@ -148,6 +149,7 @@ def test_connect_proves_the_network(small_server: TritonServer, small_repository
         assert runtime.run(IMAGES)["global"].shape == (3, 512)
 
 
+@pytest.mark.requirement("RN-14")
 @pytest.mark.parametrize(("output", "reason"), [("global", "differs by"), ("vector", "the installed network")])
 def test_connect_refuses_another_network(
     small_server: TritonServer, tmp_path: Path, make_network: Callable[..., bytes], output: str, reason: str

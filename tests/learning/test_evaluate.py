@@ -107,6 +107,7 @@ def test_part_without_studies_is_refused(tmp_path):
         evaluate_cxr_openi(tmp_path, ByHand({}))
 
 
+@pytest.mark.requirement("RN-12")
 def test_shipped_model_finds_similar_held_out_studies(shared_data, repository):
     """Abnormal queries: 2 x random and 1.4 x pixels; anatomy-conditioned vectors beat the global one on average."""
     folder = repository / "triton_models" / "cxr_starter"

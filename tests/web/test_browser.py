@@ -1,9 +1,11 @@
 """One visit in a real browser, against the pages served over HTTP."""
 
+import pytest
 from fastapi import FastAPI
 from playwright.sync_api import expect
 
 
+@pytest.mark.requirement("RN-11")
 def test_a_radiologist_goes_from_the_viewer_to_index_health(serve, visit, app: FastAPI, node) -> None:
     """Launch, login, results, another anatomy with another ranking, compare, index health: nothing leaves the host."""
     study_uid = node.cards[3].study_instance_uid

@@ -26,6 +26,7 @@ def _cosine(one, other, anatomy: str) -> float:
     return float(one.vectors[anatomy] @ other.vectors[anatomy])
 
 
+@pytest.mark.requirement("RN-13")
 def test_vectors_are_unit_and_named_by_the_model(healthy, phantom):
     """A global vector and one per region, 512 numbers of norm 1, under the series' UID."""
     assert {GLOBAL, *REGIONS} == set(healthy.vectors)
@@ -36,6 +37,7 @@ def test_vectors_are_unit_and_named_by_the_model(healthy, phantom):
         assert pytest.approx(1.0, abs=1e-5) == np.linalg.norm(vector)
 
 
+@pytest.mark.requirement("RN-13")
 def test_the_same_volume_gives_the_same_bits(encoder, phantom, healthy):
     """Encoding is deterministic."""
     again = encoder.encode(phantom().volume)
@@ -50,6 +52,7 @@ def test_measures_are_readable(healthy):
     assert all(np.isfinite(value) for value in healthy.features.values())
 
 
+@pytest.mark.requirement("RN-13")
 def test_slice_thickness_and_pixel_size_hardly_matter(encoder, phantom):
     """1.25 mm slices with more noise and 5 mm slices with other pixels of one chest stay above a cosine of 0.97."""
     lesion = {"blobs": CONSOLIDATION}
@@ -61,6 +64,7 @@ def test_slice_thickness_and_pixel_size_hardly_matter(encoder, phantom):
     assert min(cosines.values()) > 0.9, cosines
 
 
+@pytest.mark.requirement("RN-13")
 def test_a_finding_changes_the_ranking_of_its_anatomy_only(encoder, phantom, healthy):
     """With consolidation in the right base, right base ranks another right consolidation first, left base does not."""
     query = encoder.encode(phantom(blobs=CONSOLIDATION).volume)
