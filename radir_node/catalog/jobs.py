@@ -9,6 +9,7 @@ import procrastinate
 import sqlalchemy as sa
 
 from radir_node.catalog.database import Database
+from radir_node.errors import DatabaseDown
 
 SETTLE = "settle_study"
 INDEX = "index_study"
@@ -28,10 +29,13 @@ def defer(
     """Enqueue `task` for a study inside the caller's own transaction.
 
     Jobs of one study run one at a time (lock); there is no queueing lock, because a retry under one can stick for ever
-    (procrastinate issue 1543), so every task first asks whether there is still work.
+    (procrastinate issue 1543), so every task first asks whether there is still work. Raises DatabaseDown.
     """
     raw = connection.connection.driver_connection
-    app.configure_task(task, lock=f"study:{study}", schedule_at=at, connection=raw).defer(study=study)
+    try:
+        app.configure_task(task, lock=f"study:{study}", schedule_at=at, connection=raw).defer(study=study)
+    except procrastinate.exceptions.ConnectorException as error:
+        raise DatabaseDown("the catalogue went away while a job was enqueued") from error
 
 
 def queue_depth(connection: sa.Connection) -> tuple[int, int, float | None]:
