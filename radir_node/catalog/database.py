@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from radir_node.errors import DatabaseDown, StorageFull
+from radir_node.errors import DatabaseDown, InvalidSetting, StorageFull
 
 SEARCH_PATH = "-csearch_path=public,jobs"
 """Our tables live in public, the job queue in its own schema."""
@@ -39,6 +39,8 @@ class Database:
             raise DatabaseDown(f"the catalogue at {self.where} does not answer: {first}") from error
         except sa.exc.InterfaceError as error:
             raise DatabaseDown(f"the catalogue at {self.where} closed the connection") from error
+        except sa.exc.TimeoutError as error:
+            raise DatabaseDown(f"every connection to the catalogue at {self.where} is in use") from error
 
     def close(self) -> None:
         self.engine.dispose()
@@ -48,10 +50,14 @@ class Database:
 def open_database(url: str, embedded_folder: Path) -> Database:
     """Connect to `url`, or start (or join) the embedded Postgres in `embedded_folder` when it is empty.
 
-    The embedded server is shared by every process of the node and stops with the last of them.
+    The embedded server is shared by every process of the node and stops with the last of them. Raises DatabaseDown
+    when it does not start, InvalidSetting when `url` is none; a server that is away is noticed on first use.
     """
     if url:
-        parsed = sa.make_url(url)
+        try:
+            parsed = sa.make_url(url)
+        except sa.exc.ArgumentError:
+            raise InvalidSetting("database.url is not a URL: postgresql://user@host/name is expected") from None
         where = f"{parsed.host or 'local socket'}:{parsed.port or 5432}/{parsed.database}"
         return _connect(url, where, lambda: None)
     with warnings.catch_warnings():
@@ -83,6 +89,7 @@ def _connect(url: str, where: str, stop: Callable[[], None]) -> Database:
         sa.make_url(url).set(drivername="postgresql+psycopg"),
         connect_args={"options": SEARCH_PATH, "connect_timeout": 5},
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text would quote identifiers
         pool_size=8,
     )
     return Database(engine, url, where, stop)
