@@ -93,7 +93,10 @@ class SimilarSeries:
             raise StorageFull(f"a report cannot be written to {self.node.root / FOLDER}: {error.strerror}") from error
         kept = self.node.holdings.remember(uid, uids.series_uid(study_uid), case.id, relative.as_posix())
         if kept != relative.as_posix():
-            (self.node.root / relative).unlink(missing_ok=True)
+            if (self.node.root / kept).is_file():
+                (self.node.root / relative).unlink(missing_ok=True)
+            else:  # the file handed out before was lost; its place is taken
+                (self.node.root / relative).replace(self.node.root / kept)
         return self.node.root / kept
 
     def push(self, study_id: int) -> None:

@@ -27,9 +27,8 @@ DEADLY_ATTEMPTS = 25
 def run_worker(node: Node) -> None:
     """Work on jobs until SIGTERM; the job in hand is finished first."""
     silence_libraries()
-    app = jobs.job_app(
-        node.database.url
-    )  # of its own: node.job_app defers synchronously, this one is opened for asyncio
+    # An app of its own: node.job_app defers synchronously, this one is opened for asyncio.
+    app = jobs.job_app(node.database.url)
     with radiograph_encoder(node) as radiographs, volume_encoder(node) as volumes:
         reader = DicomReader(node.preview_folder)
         register(app, node, Indexer(node.studies, reader, radiographs, volumes, node.root))
