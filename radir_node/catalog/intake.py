@@ -58,6 +58,8 @@ class Intake:
                 if current.sha256 == stored.sha256:
                     return Registered.SAME
                 if self.duplicate_policy == "keep":
+                    if state is None:  # made a moment ago for this instance alone; nothing would ever settle it
+                        connection.execute(sa.delete(study).where(study.c.id == study_id))
                     return Registered.KEPT
                 connection.execute(sa.update(instance).where(instance.c.id == current.id).values(is_current=False))
             key = self._series(connection, header, study_id)

@@ -59,6 +59,17 @@ def test_other_content_is_left_aside_when_the_policy_keeps(intake: Intake, store
     assert [i["path"] for i in studies.instances("1.2")] == ["instances/a.dcm"]
 
 
+def test_an_instance_left_aside_opens_no_study(intake: Intake, stored: Stored, studies: Studies) -> None:
+    """The same SOP Instance UID in another study, where the policy keeps the first, leaves no study without a job."""
+    keeping = replace(intake, duplicate_policy="keep")
+    keeping.register(stored(sha256="a"))
+
+    outcome = keeping.register(stored(study="1.9", sha256="b"))
+
+    assert outcome == Registered.KEPT
+    assert studies.counts()["studies"] == {"receiving": 1}
+
+
 def test_concurrent_copies_of_one_instance_yield_one_row(
     intake: Intake, stored: Stored, studies: Studies, queued: Queued
 ) -> None:
