@@ -65,7 +65,8 @@ class Vectors:
             .order_by(embedding.c.id)
         )
         if ids is not None:
-            statement = statement.where(embedding.c.id.in_(ids))
+            # One array: a list of parameters ends at 65535, and there may be more changes than that to catch up with.
+            statement = statement.where(embedding.c.id == sa.any_(sa.literal(list(ids), sa.ARRAY(sa.BigInteger))))
         with self.database.begin() as connection:
             for row in connection.execution_options(yield_per=2000).execute(statement):
                 key = PartitionKey(row.model, row.anatomy)
@@ -119,8 +120,8 @@ class Vectors:
             row = connection.execute(active).mappings().one_or_none()
             return dict(row) if row else None
 
-    def activate(self, snapshot_id: str, watermark: str, row_count: int, manifest_sha256: str) -> Sequence[str]:
-        """Make a finished snapshot the one in force; return the ids that it retires."""
+    def activate(self, snapshot_id: str, watermark: str, row_count: int, manifest_sha256: str) -> None:
+        """Make a finished snapshot the one in force; the one before it is retired."""
         values = {
             "id": snapshot_id,
             "state": "active",
@@ -133,8 +134,6 @@ class Vectors:
                 sa.update(index_snapshot).values(state="retired").where(index_snapshot.c.state == "active")
             )
             connection.execute(sa.insert(index_snapshot).values(values))
-            retired = sa.select(index_snapshot.c.id).where(index_snapshot.c.state != "active")
-            return list(connection.execute(retired).scalars())
 
     def quarantine(self, snapshot_id: str) -> None:
         """A damaged snapshot is never loaded again."""
@@ -143,11 +142,6 @@ class Vectors:
     def verified(self, snapshot_id: str, probe_recall: float | None) -> None:
         """Record a successful check of files and ids."""
         self._update(snapshot_id, verified_at=sa.func.now(), probe_recall=probe_recall)
-
-    def forget(self, snapshot_id: str) -> None:
-        """Drop the row of a retired snapshot whose files are gone."""
-        with self.database.begin() as connection:
-            connection.execute(sa.delete(index_snapshot).where(index_snapshot.c.id == snapshot_id))
 
     def _update(self, snapshot_id: str, **values: object) -> None:
         with self.database.begin() as connection:

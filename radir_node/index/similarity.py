@@ -29,7 +29,7 @@ class VectorFeed(Protocol):
     def changes_since(self, watermark: str) -> Changes: ...
     def ids(self) -> set[int]: ...
     def active_snapshot(self) -> Mapping[str, Any] | None: ...
-    def activate(self, snapshot_id: str, watermark: str, row_count: int, manifest_sha256: str) -> Sequence[str]: ...
+    def activate(self, snapshot_id: str, watermark: str, row_count: int, manifest_sha256: str) -> None: ...
     def quarantine(self, snapshot_id: str) -> None: ...
 
 
@@ -168,11 +168,9 @@ def _ranked(
 ) -> tuple[list[Hit], bool]:
     """Return the best row of each patient among `depth` candidates per query, and whether these were all rows."""
     best: dict[int, tuple[float, int, int]] = {}  # patient -> (score, -study, study)
-    seen = 0
     for block, mask in zip(partition.blocks, masks, strict=True):
         for query in queries:
             ordinals = block.nearest(query, mask, depth)
-            seen = max(seen, len(ordinals))
             studies, patients = block.columns["study"][ordinals], block.columns["patient"][ordinals]
             for score, study, patient in zip(block.scores(query, ordinals), studies, patients, strict=True):
                 candidate = (float(score), -int(study), int(study))  # ties: the older study first, always

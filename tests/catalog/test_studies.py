@@ -129,6 +129,15 @@ def test_a_failed_study_says_why(work: StudyWork, studies: Studies) -> None:
     assert [(s["state"], s["reason"]) for s in studies.list()] == [("failed", "unexpected ValueError while indexing")]
 
 
+def test_any_number_of_changes_can_be_caught_up_with(work: StudyWork, studies: Studies, database: Database) -> None:
+    """A statement may have 65535 parameters; the list of changed vectors may be longer."""
+    studies.finish(work, indexed())
+
+    found = list(Vectors(database).rows(range(1, 70_000)))
+
+    assert len(found) == 2
+
+
 def test_a_change_is_seen_once_whatever_the_commit_order(work: StudyWork, studies: Studies, database: Database) -> None:
     """An open transaction holds the watermark back instead of losing its row (spec search 3.3)."""
     vectors = Vectors(database)

@@ -46,9 +46,8 @@ class MemoryFeed:
     def active_snapshot(self) -> Mapping[str, Any] | None:
         return self.active
 
-    def activate(self, snapshot_id: str, watermark: str, row_count: int, manifest_sha256: str) -> Sequence[str]:
+    def activate(self, snapshot_id: str, watermark: str, row_count: int, manifest_sha256: str) -> None:
         self.active = {"id": snapshot_id, "manifest_sha256": manifest_sha256}
-        return []
 
     def quarantine(self, snapshot_id: str) -> None:
         self.quarantined.append(snapshot_id)
