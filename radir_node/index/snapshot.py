@@ -55,9 +55,10 @@ def write_snapshot(
         _sync_folder(side)
         side.rename(folder / snapshot_id)
         _sync_folder(folder)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # FAISS raises RuntimeError for a failed write
         shutil.rmtree(side, ignore_errors=True)
-        raise StorageFull(f"the index snapshot cannot be written to {folder}: {error.strerror}") from error
+        why = getattr(error, "strerror", None) or type(error).__name__  # numpy's short writes have no strerror
+        raise StorageFull(f"the index snapshot cannot be written to {folder}: {why}") from error
     return Written(snapshot_id, hashlib.sha256(text.encode()).hexdigest(), sum(len(b.ids) for b in partitions.values()))
 
 
