@@ -12,7 +12,7 @@ def patient_code(secret: bytes, header: InstanceHeader) -> int:
     """
     patient = f"{header.issuer_of_patient_id.strip()}|{header.patient_id.strip()}"
     identity = patient if header.patient_id.strip() else f"study|{header.study_instance_uid}"
-    digest = hashlib.blake2b(identity.encode(), key=secret, digest_size=8).digest()
+    digest = hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), key=secret, digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
