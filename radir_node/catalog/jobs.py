@@ -14,7 +14,12 @@ from radir_node.errors import DatabaseDown
 SETTLE = "settle_study"
 INDEX = "index_study"
 PUSH = "push_similar_cases"
-SNAPSHOT = "build_snapshot"
+
+PRIORITIES = {SETTLE: 1, INDEX: 0, PUSH: -1}
+"""A job blocks later ones of its study even while it waits for its next try, unless they have a higher priority: a push
+to a PACS that is away must hold up neither its own study nor the queue."""
+CARE_PRIORITY = 2
+"""Of the periodic tasks: a long queue must not keep them from putting the jobs of a killed worker back."""
 
 
 def job_app(url: str) -> procrastinate.App:
@@ -33,7 +38,8 @@ def defer(
     """
     raw = connection.connection.driver_connection
     try:
-        app.configure_task(task, lock=f"study:{study}", schedule_at=at, connection=raw).defer(study=study)
+        job = app.configure_task(task, lock=f"study:{study}", schedule_at=at, priority=PRIORITIES[task], connection=raw)
+        job.defer(study=study)
     except procrastinate.exceptions.ConnectorException as error:
         raise DatabaseDown("the catalogue went away while a job was enqueued") from error
 

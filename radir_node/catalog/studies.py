@@ -1,5 +1,6 @@
 """The life of a study in the catalogue: taken up for indexing, finished with its vectors, listed for people."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from radir_node.domain.embedding import Encoded
 from radir_node.domain.indexing import Outcome, StudyWork
 from radir_node.domain.report import Tag
 from radir_node.domain.study import InstanceHeader, StudyState
+
+NEXT_TRY = dt.timedelta(seconds=10)
+"""How long a study waits whose indexing met something that may pass."""
 
 
 @dataclass(frozen=True)
@@ -75,20 +79,15 @@ class Studies:
             return tuple(header for _, header in _instances(connection, study_id, row, encoded))
 
     def postpone(self, study_id: int, reason: str) -> None:
-        """Back to the queue: the job will be tried again."""
-        self._set(study_id, StudyState.QUEUED, reason)
+        """Back to the queue with a new job, whose attempts count from 0; nothing when it was reopened meanwhile."""
+        with self.database.begin() as connection:
+            if _leave_encoding(connection, study_id, StudyState.QUEUED, reason):
+                jobs.defer(self.job_app, connection, jobs.INDEX, study=study_id, at=dt.datetime.now(dt.UTC) + NEXT_TRY)
 
     def fail(self, study_id: int, reason: str) -> None:
         """Given up; the admin page lists it with the reason."""
-        self._set(study_id, StudyState.FAILED, reason)
-
-    def _set(self, study_id: int, state: StudyState, reason: str) -> None:
         with self.database.begin() as connection:
-            connection.execute(
-                sa.update(study)
-                .where(study.c.id == study_id, study.c.state == StudyState.ENCODING)
-                .values(state=state, reason=reason)
-            )
+            _leave_encoding(connection, study_id, StudyState.FAILED, reason)
 
     def list(self) -> Sequence[Mapping[str, Any]]:
         """Return every study as `radir studies --json` prints it, newest first."""
@@ -153,6 +152,12 @@ def _instances(
     ).mappings()
     shared = {name: getattr(study_row, name) for name in _header_names(study)}
     return tuple((row["path"], InstanceHeader(**{**shared, **_header_part(row)})) for row in rows)
+
+
+def _leave_encoding(connection: sa.Connection, study_id: int, state: StudyState, reason: str) -> bool:
+    """Change the state of a study that is being encoded; False when it is not."""
+    encoding = sa.update(study).where(study.c.id == study_id, study.c.state == StudyState.ENCODING)
+    return connection.execute(encoding.values(state=state, reason=reason)).rowcount > 0
 
 
 def _header_names(table: sa.Table) -> set[str]:

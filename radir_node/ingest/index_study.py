@@ -47,7 +47,10 @@ class Indexer:
     """Storage root."""
 
     def index(self, study_id: int) -> None:
-        """Index a queued study; nothing is done when it is not queued any more. Raises TransientError: try again."""
+        """Index a queued study, or put it back with a new job when something is away; nothing when it is not queued.
+
+        Raises DatabaseDown: the same job must try again.
+        """
         work = self.studies.start(study_id)
         if work is None:
             return
@@ -56,7 +59,8 @@ class Indexer:
             written = self.studies.finish(work, outcome)
         except TransientError as error:
             self.studies.postpone(study_id, str(error))
-            raise
+            log.warning("study_indexing_postponed", error=type(error).__name__)
+            return
         except Exception as error:
             # Whatever this study holds must not stop the queue. The type is shown; the text may hold identifiers.
             self.studies.fail(study_id, f"unexpected {type(error).__name__} while indexing")

@@ -58,12 +58,12 @@ def register(app: procrastinate.App, node: Node, indexer: Indexer) -> None:
         SimilarSeries.of(node).push(study)
 
     @app.periodic(cron="* * * * * */5")
-    @app.task(name="recover_stalled", queueing_lock="recover_stalled", pass_context=False)
+    @app.task(name="recover_stalled", queueing_lock="recover_stalled", priority=jobs.CARE_PRIORITY)
     async def recover_stalled(timestamp: int) -> None:
         await recover(app, node)
 
     @app.periodic(cron="* * * * * */15")
-    @app.task(name="care_for_index", queueing_lock="care_for_index")
+    @app.task(name="care_for_index", queueing_lock="care_for_index", priority=jobs.CARE_PRIORITY)
     def care_for_index(timestamp: int) -> None:
         care(node)
 
@@ -72,7 +72,7 @@ async def recover(app: procrastinate.App, node: Node) -> None:
     """Put jobs of killed workers back; one that cannot be must not stop the others (procrastinate issue 1543)."""
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
         try:
-            if job.attempts < DEADLY_ATTEMPTS:
+            if job.task_name != jobs.INDEX or job.attempts < DEADLY_ATTEMPTS:
                 await app.job_manager.retry_job(job)
             else:
                 await app.job_manager.finish_job(job, procrastinate.jobs.Status.FAILED, delete_job=False)

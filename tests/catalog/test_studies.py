@@ -1,8 +1,11 @@
+import datetime as dt
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
+from radir_node.catalog import jobs
 from radir_node.catalog.cases import Cases
 from radir_node.catalog.database import Database
 from radir_node.catalog.intake import Intake
@@ -127,6 +130,32 @@ def test_a_failed_study_says_why(work: StudyWork, studies: Studies) -> None:
     studies.fail(work.study_id, "unexpected ValueError while indexing")
 
     assert [(s["state"], s["reason"]) for s in studies.list()] == [("failed", "unexpected ValueError while indexing")]
+
+
+def test_a_postponed_study_has_a_job_for_its_next_try(
+    work: StudyWork, studies: Studies, queued: Callable[[], list[tuple[str, int]]]
+) -> None:
+    """State and job change together; a new job counts only the deaths of workers, not how often an encoder was away."""
+    before = queued()
+
+    studies.postpone(1, "the encoder is away")
+
+    assert [(s["state"], s["reason"]) for s in studies.list()] == [("queued", "the encoder is away")]
+    assert [*before, ("index_study", 1)] == queued()
+
+
+def test_a_push_that_waits_for_its_pacs_does_not_hold_up_its_study(
+    intake: Intake, stored: Stored, studies: Studies, database: Database
+) -> None:
+    """A late instance is settled at once although an older job of the study waits for its next try."""
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    with database.begin() as connection:
+        jobs.defer(studies.job_app, connection, jobs.PUSH, study=1, at=later)
+    intake.register(stored())
+
+    with database.begin() as connection:
+        fetched = sa.text("select task_name from jobs.procrastinate_fetch_job_v2(null, null)")
+        assert connection.execute(fetched).scalar_one() == jobs.SETTLE
 
 
 def test_any_number_of_changes_can_be_caught_up_with(work: StudyWork, studies: Studies, database: Database) -> None:
