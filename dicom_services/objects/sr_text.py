@@ -69,8 +69,9 @@ def narrative(document: Dataset) -> str:
 
 
 def _is_own(document: Dataset) -> bool:
-    scheme = text(_concept(document), "CodingSchemeDesignator")
-    return scheme == OWN_CODING_SCHEME or text(document, "Manufacturer") == OWN_MANUFACTURER
+    declared = (_concept(document), *items(document, "CodingSchemeIdentificationSequence"))
+    schemes = {text(item, "CodingSchemeDesignator") for item in declared}
+    return OWN_CODING_SCHEME in schemes or text(document, "Manufacturer").startswith(OWN_MANUFACTURER)
 
 
 def _block(section: _Section) -> str:
@@ -80,7 +81,7 @@ def _block(section: _Section) -> str:
 
 def _walk(container: Dataset, heading: str, reading: _Reading, depth: int) -> None:
     """Add what a container holds. heading is that of the nearest named container, "" at the root."""
-    if words(container, "ContinuityOfContent") == ("CONTINUOUS",):
+    if _flows(container):
         flowing = " ".join(part for child in _children(container, reading, depth) for part in _said(child, reading))
         reading.section(heading)
         reading.add(" ".join(flowing.split()))
@@ -97,6 +98,13 @@ def _walk(container: Dataset, heading: str, reading: _Reading, depth: int) -> No
             reading.add(part)
         if _value_type(child) == "TEXT":
             _walk(child, heading, reading, depth + 1)
+
+
+def _flows(container: Dataset) -> bool:
+    """Say whether the items are parts of one running text; sections are walked whatever their container calls itself."""
+    parts = items(container, "ContentSequence")
+    is_continuous = words(container, "ContinuityOfContent") == ("CONTINUOUS",)
+    return is_continuous and not any(_value_type(part) == "CONTAINER" for part in parts)
 
 
 def _children(parent: Dataset, reading: _Reading, depth: int) -> Iterator[Dataset]:

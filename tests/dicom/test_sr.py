@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from dicom_services.objects.report_text import read_report
 from dicom_services.sr.content import NodeIdentity
 from dicom_services.sr.document import write_similar_cases
 from dicom_services.sr.uids import device_uid, instance_uid, series_uid
@@ -176,6 +177,11 @@ def test_no_identifier_of_another_patient(write):
 
     for identifier in (CANARY, "20210719", "2021-07-19", "93.4", "61.5"):
         assert identifier.encode() not in data, identifier
+
+
+def test_is_never_taken_for_a_report(write):
+    """Sent back to the node it is no narrative: what it quotes of other patients is not said of this one."""
+    assert read_report(write(answer())) is None
 
 
 def test_belongs_to_the_study_asked_about(write):

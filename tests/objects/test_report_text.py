@@ -145,6 +145,26 @@ def test_other_documents(sr_document: Write, content_item: Item, attributes: dic
     assert read_report(path) is None
 
 
+def test_own_document_that_came_back(sr_document: Write, content_item: Item) -> None:
+    """A document that declares the node's coding scheme is its own: it quotes the reports of other patients."""
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator = "99RADIR"
+    path = sr_document(
+        [content_item("TEXT", FINDING, TextValue="The heart is enlarged.")], CodingSchemeIdentificationSequence=[scheme]
+    )
+
+    assert read_report(path) is None
+
+
+def test_continuous_root_of_sections(sr_document: Write, content_item: Item) -> None:
+    """A root that calls itself CONTINUOUS, as some libraries write by default, does not hide its sections."""
+    finding = content_item("TEXT", FINDING, TextValue="The lungs are clear.")
+    section = content_item("CONTAINER", FINDINGS, ContinuityOfContent="SEPARATE", ContentSequence=[finding])
+    path = sr_document([section], ContinuityOfContent="CONTINUOUS")
+
+    assert "FINDINGS:\nThe lungs are clear." == said(path)
+
+
 def test_measurements_alone(sr_document: Write, content_item: Item) -> None:
     """A document without prose is no report."""
     size = Dataset()
