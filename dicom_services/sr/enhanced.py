@@ -41,7 +41,9 @@ _PROPERTY = RelationshipTypeValues.HAS_PROPERTIES
 
 def content_tree(content: Content, identity: NodeIdentity, site: Site | None) -> Dataset:
     """Return the root CONTAINER; site: the anatomy that was compared, None for the whole image."""
-    root = ContainerContentItem(codes.DIAGNOSTIC_IMAGING_REPORT.concept(), template_id="2000")
+    root = ContainerContentItem(
+        codes.DIAGNOSTIC_IMAGING_REPORT.concept(), is_content_continuous=False, template_id="2000"
+    )
     root.ContentSequence = [
         CodeContentItem(codes.LANGUAGE.concept(), codes.ENGLISH.concept(), _MODIFIER),
         *_observer(identity),
@@ -74,7 +76,7 @@ def _observer(identity: NodeIdentity) -> list[Any]:
 
 
 def _section(heading: Code, items: Sequence[Any]) -> Any:
-    container = ContainerContentItem(heading.concept(), relationship_type=_CONTAINS)
+    container = ContainerContentItem(heading.concept(), is_content_continuous=False, relationship_type=_CONTAINS)
     container.ContentSequence = list(items)
     return container
 
