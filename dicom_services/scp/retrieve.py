@@ -128,7 +128,7 @@ def _plan(exchange: Exchange, query: QueryPort, similar: SimilarCasesPort) -> Pl
         plan = Plan(query.instances(request), [])
         for study in request.study_instance_uids:
             virtual = virtual_series(similar, study)
-            if virtual is not None and _covers(request, virtual):
+            if virtual is not None and _covers(request, virtual) and _is_of_patient(request, study, query):
                 _add_report(plan, virtual, similar)
     except UnreadableIdentifier:
         exchange.respond(UNABLE_TO_PROCESS, comment="identifier cannot be read")
@@ -150,6 +150,12 @@ def _covers(request: RetrieveRequest, virtual: VirtualSeries) -> bool:
     if virtual.series_instance_uid not in request.series_instance_uids:
         return False
     return request.level is Level.SERIES or virtual.sop_instance_uid in request.sop_instance_uids
+
+
+def _is_of_patient(request: RetrieveRequest, study: str, query: QueryPort) -> bool:
+    """Say whether the study is of the Patient ID in the request, where it names one; else nothing of it matches."""
+    of_patient = RetrieveRequest(Level.STUDY, request.patient_id, (study,))
+    return not request.patient_id or bool(query.instances(of_patient))
 
 
 def _add_report(plan: Plan, virtual: VirtualSeries, similar: SimilarCasesPort) -> None:

@@ -132,11 +132,11 @@ def study_of(make_file) -> Callable[..., tuple[str, list[Path]]]:
 def get(tool, tmp_path) -> Callable[..., list[Path]]:
     """getscu with keys; returns the files received, byte for byte."""
 
-    def run(node, *keys: str) -> list[Path]:
+    def run(node, *keys: str, model: str = "-S") -> list[Path]:
         folder = tmp_path / f"got{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
         options = [text for key in keys for text in ("-k", key)]
-        done = tool("getscu", "-d", "-S", "+B", "-aec", "RADIR", "-od", folder, *options,
+        done = tool("getscu", "-d", model, "+B", "-aec", "RADIR", "-od", folder, *options,
                     node.peer.host, node.peer.port)  # fmt: skip
         run.text = done.text
         return sorted(folder.iterdir())
@@ -209,6 +209,24 @@ def test_report_is_made_when_fetched(node, get, make_file, study_of):
     assert (before, node.archive.rendered[study]) == (0, 3)
     assert [dcmread(p).SOPInstanceUID for p in (*first, *second)] == [ds.SOPInstanceUID] * 2
     assert {dcmread(p).Modality for p in whole} == {"CT", "SR"}
+
+
+def test_report_is_of_the_patient_asked_for(node, get, make_file):
+    """A Patient Root retrieve delivers the report under the study's own Patient ID, and nothing under another."""
+    image = make_file(PatientID="P1")
+    study = str(dcmread(image).StudyInstanceUID)
+    send_files(node.peer, [image], "TEST")
+    report = make_file(SOPClassUID=EnhancedSRStorage, StudyInstanceUID=study, PatientID="P1", Modality="SR")
+    ds = dcmread(report)
+    virtual = VirtualSeries(study, ds.SeriesInstanceUID, ds.SOPInstanceUID, ds.SOPClassUID, 9001)
+    node.archive.reports[study] = (virtual, report)
+    keys = ("QueryRetrieveLevel=SERIES", f"StudyInstanceUID={study}", f"SeriesInstanceUID={ds.SeriesInstanceUID}")
+
+    own = get(node, "PatientID=P1", *keys, model="-P")
+    other = get(node, "PatientID=P2", *keys, model="-P")
+
+    assert [ds.SOPInstanceUID] == [dcmread(path).SOPInstanceUID for path in own]
+    assert other == []
 
 
 def test_move_names_the_requester(moving_node, destination, study_of):
