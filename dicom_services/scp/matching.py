@@ -108,5 +108,8 @@ def _padded(vr: str, text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
-    expression = "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
+    """Translate a wild card pattern; the first place of each middle part will do, so a failed match never goes back."""
+    parts = ["".join("." if c == "?" else re.escape(c) for c in part) for part in pattern.split("*")]
+    middle = "".join(f"(?>.*?{part})" for part in parts[1:-1])
+    expression = parts[0] + (f"{middle}.*{parts[-1]}" if len(parts) > 1 else "")
     return re.compile(expression, re.IGNORECASE | re.DOTALL if ignore_case else re.DOTALL)
