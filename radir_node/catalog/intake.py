@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from radir_node.catalog import jobs
 from radir_node.catalog.database import Database
-from radir_node.catalog.tables import instance, refusal, series, study
+from radir_node.catalog.tables import instance, issued_sr, refusal, series, study
 from radir_node.domain.identity import case_id, patient_code
 from radir_node.domain.stored import Registered, StoredInstance
 from radir_node.domain.study import InstanceHeader, StudyState
@@ -64,7 +64,8 @@ class Intake:
                 connection.execute(sa.update(instance).where(instance.c.id == current.id).values(is_current=False))
             key = self._series(connection, header, study_id)
             connection.execute(sa.insert(instance).values(**instance_values(stored), series_id=key))
-            self._reopen(connection, study_id, state, stored)
+            if state is None or state in OPEN_STATES or not _made_here(connection, header.sop_instance_uid):
+                self._reopen(connection, study_id, state, stored)
             return Registered.NEW if current is None else Registered.REPLACED
 
     def _touch_study(self, connection: sa.Connection, stored: StoredInstance) -> tuple[int, str | None]:
@@ -136,6 +137,15 @@ class Intake:
         connection.execute(sa.update(study).where(study.c.id == study_id).values(state=state))
         at = due if pause_over else min(due, last + PAUSE)
         jobs.defer(self.job_app, connection, jobs.SETTLE, study=study_id, at=at)
+
+
+def _made_here(connection: sa.Connection, sop_instance_uid: str) -> bool:
+    """Say whether this is a report of our own that comes back from a PACS: it tells nothing new about its study.
+
+    To index the study again would push another report for every one that comes back, as long as the archive grows.
+    """
+    made = sa.exists().where(issued_sr.c.sop_instance_uid == sop_instance_uid)
+    return bool(connection.execute(sa.select(made)).scalar_one())
 
 
 def study_values(header: InstanceHeader) -> Mapping[str, Any]:

@@ -9,12 +9,13 @@ from radir_node.catalog import jobs
 from radir_node.catalog.cases import Cases
 from radir_node.catalog.database import Database
 from radir_node.catalog.intake import Intake
+from radir_node.catalog.query_retrieve import Holdings
 from radir_node.catalog.studies import Studies
 from radir_node.catalog.vectors import Vectors
 from radir_node.domain.embedding import GLOBAL, Encoded, ModelVersion
 from radir_node.domain.indexing import Outcome, StudyWork
 from radir_node.domain.report import ReportText, Status, Tag
-from radir_node.domain.stored import StoredInstance
+from radir_node.domain.stored import Registered, StoredInstance
 from radir_node.domain.study import Modality, StudyState
 
 Stored = Callable[..., StoredInstance]
@@ -103,6 +104,19 @@ def test_indexing_again_unchanged_leaves_the_index_alone(
 
     assert before == [row.id for row in Vectors(database).rows()]
     assert () == Vectors(database).changes_since(watermark).ids
+
+
+def test_our_own_report_that_comes_back_reopens_nothing(
+    work: StudyWork, studies: Studies, intake: Intake, stored: Stored, database: Database
+) -> None:
+    """It is held like any instance; but a study indexed again for it would push yet another report."""
+    studies.finish(work, indexed())
+    Holdings(database).remember("1.2.9001", "1.2.9000", 1, "results/1.2.9001.0.dcm")
+
+    outcome = intake.register(stored(sop="1.2.9001", sha256="own report", modality="SR"))
+
+    assert outcome == Registered.NEW
+    assert [(s["state"], s["instances"]) for s in studies.list()] == [("indexed", 2)]
 
 
 def test_a_study_reopened_while_it_is_encoded_is_not_written(
