@@ -101,7 +101,7 @@ def _walk(container: Dataset, heading: str, reading: _Reading, depth: int) -> No
 
 
 def _flows(container: Dataset) -> bool:
-    """Say whether the items are parts of one running text; sections are walked whatever their container calls itself."""
+    """Say whether the items are one running text; sections are walked whatever their container calls itself."""
     parts = items(container, "ContentSequence")
     is_continuous = words(container, "ContinuityOfContent") == ("CONTINUOUS",)
     return is_continuous and not any(_value_type(part) == "CONTAINER" for part in parts)
