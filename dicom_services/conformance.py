@@ -7,7 +7,7 @@ associations over every row. Outline: PS3.2 Annex N, as far as it applies.
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR
 from pydicom.tag import Tag
 from pydicom.uid import UID
 
@@ -32,11 +32,12 @@ _STATUSES: tuple[tuple[str, int, str], ...] = (
     ("C-STORE", StoreStatus.CANNOT_UNDERSTAND, "The dataset cannot be read, or the command holds no valid UIDs"),
     ("C-FIND", query.PENDING, "One match; every key is supported"),
     ("C-FIND", query.PENDING_KEYS_UNSUPPORTED, "One match; an optional key is not supported"),
+    ("C-FIND", query.SUCCESS, "All matches were sent, also when there are none"),
     ("C-FIND", query.CANCELLED, "Ended by C-CANCEL"),
     ("C-FIND", query.OUT_OF_RESOURCES, "The catalogue does not answer"),
     ("C-FIND", query.IDENTIFIER_MISMATCH, "Level unknown, or a unique key above the level is missing"),
     ("C-FIND", query.UNABLE_TO_PROCESS, "The identifier cannot be read"),
-    ("C-MOVE, C-GET", retrieve.SUCCESS, "Everything was delivered, also when nothing matched"),
+    ("C-MOVE, C-GET", query.SUCCESS, "Everything was delivered, also when nothing matched"),
     ("C-MOVE, C-GET", query.PENDING, "One sub-operation done, more to come"),
     ("C-MOVE, C-GET", retrieve.SOME_FAILED, "Some sub-operations failed (Failed SOP Instance UID List) or warned"),
     ("C-MOVE, C-GET", retrieve.SUBOPERATIONS_FAILED, "All sub-operations failed, or the destination does not answer"),
@@ -157,7 +158,6 @@ def _keys() -> Iterable[str]:
         )
         for level in Level
         for keyword in KEYS[level]
-        if tag_for_keyword(keyword) is not None
     ]
     yield _table(("Level", "Attribute", "Tag", "VR", "Key"), rows)
 

@@ -19,6 +19,7 @@ from radir_node.settings import Dicom
 
 log = structlog.get_logger()
 
+SUCCESS = 0x0000
 PENDING = 0xFF00
 PENDING_KEYS_UNSUPPORTED = 0xFF01
 CANCELLED = 0xFE00
@@ -52,7 +53,7 @@ def answer_find(exchange: Exchange, query: QueryPort, similar: SimilarCasesPort,
         log.warning("find_failed", error=type(error).__name__)
         exchange.respond(OUT_OF_RESOURCES, comment="the catalogue does not answer")
     else:
-        exchange.respond(0x0000)
+        exchange.respond(SUCCESS)
 
 
 def rows(request: FindRequest, query: QueryPort, similar: SimilarCasesPort) -> Iterator[Row]:

@@ -13,7 +13,14 @@ from pydicom.dataset import Dataset
 from dicom_services.scp.exchange import Exchange, UnreadableIdentifier
 from dicom_services.scp.identifier import InvalidIdentifier, parse_retrieve
 from dicom_services.scp.ports import Level, QueryPort, RetrieveRequest, SimilarCasesPort, StoredObject, VirtualSeries
-from dicom_services.scp.query import CANCELLED, IDENTIFIER_MISMATCH, PENDING, UNABLE_TO_PROCESS, virtual_series
+from dicom_services.scp.query import (
+    CANCELLED,
+    IDENTIFIER_MISMATCH,
+    PENDING,
+    SUCCESS,
+    UNABLE_TO_PROCESS,
+    virtual_series,
+)
 from dicom_services.scu.association import associate, contexts_for
 from dicom_services.scu.send import describe
 from dicom_services.scu.store import store, succeeded, warned
@@ -22,7 +29,6 @@ from radir_node.settings import Dicom, Peer
 
 log = structlog.get_logger()
 
-SUCCESS = 0x0000
 MATCHES_UNKNOWN = 0xA701
 SUBOPERATIONS_FAILED = 0xA702
 DESTINATION_UNKNOWN = 0xA801
