@@ -14,6 +14,9 @@ from radir_node.web.metrics import WebMetrics
 
 log = structlog.get_logger()
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Named in log and metrics; whatever else a client invents must not become a time series each."""
+
 Apology = Callable[[str, Scope], Response]
 """Makes the answer to an unexpected failure from its correlation id."""
 
@@ -68,7 +71,8 @@ class Envelope:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         """Count and log an answer before its first byte goes out: whoever has the answer finds it counted."""
-        method, route = scope["method"], _route(scope)
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = _route(scope)
         self._metrics.answered(method, route, status, seconds)
         log.info("answered", method=method, route=route, status=status, seconds=round(seconds, 4))
 

@@ -64,3 +64,12 @@ def test_metrics_are_answered_while_the_database_is_down(client, node) -> None:
 
     assert answer.status_code == 200
     assert "radir_health_up 0.0" in answer.text
+
+
+def test_an_invented_method_makes_no_time_series(client) -> None:
+    """A method that HTTP does not know is counted as "other": a client cannot fill the memory with labels."""
+    client.request("CANARY", "/login")
+
+    text = client.get("/metrics").text
+    assert "CANARY" not in text
+    assert 'method="other"' in text
