@@ -328,13 +328,13 @@ ALTER TABLE ONLY public.delivery
     ADD CONSTRAINT uq_delivery_sop_instance_uid_peer UNIQUE (sop_instance_uid, peer);
 
 ALTER TABLE ONLY public.embedding
-    ADD CONSTRAINT uq_embedding_model_version_id_unit_uid_anatomy UNIQUE (model_version_id, unit_uid, anatomy);
+    ADD CONSTRAINT uq_embedding_study_id_model_version_id_unit_uid_anatomy UNIQUE (study_id, model_version_id, unit_uid, anatomy);
 
 ALTER TABLE ONLY public.model_version
     ADD CONSTRAINT uq_model_version_name UNIQUE (name);
 
 ALTER TABLE ONLY public.report
-    ADD CONSTRAINT uq_report_sop_instance_uid UNIQUE (sop_instance_uid);
+    ADD CONSTRAINT uq_report_study_id_sop_instance_uid UNIQUE (study_id, sop_instance_uid);
 
 ALTER TABLE ONLY public.series
     ADD CONSTRAINT uq_series_study_id_series_instance_uid UNIQUE (study_id, series_instance_uid);

@@ -50,9 +50,10 @@ class Intake:
         with self.database.begin() as connection:
             study_id, state = self._touch_study(connection, stored)
             current = connection.execute(
-                sa.select(instance.c.id, instance.c.sha256)
+                sa.select(instance.c.id, instance.c.sha256, series.c.study_id)
+                .join(series, series.c.id == instance.c.series_id)
                 .where(instance.c.sop_instance_uid == header.sop_instance_uid, instance.c.is_current)
-                .with_for_update()
+                .with_for_update(of=instance)
             ).one_or_none()
             if current is not None:
                 if current.sha256 == stored.sha256:
@@ -62,6 +63,8 @@ class Intake:
                         connection.execute(sa.delete(study).where(study.c.id == study_id))
                     return Registered.KEPT
                 connection.execute(sa.update(instance).where(instance.c.id == current.id).values(is_current=False))
+                if current.study_id != study_id:  # it moved (a corrected Study Instance UID): the other study lost it
+                    self._reopen(connection, current.study_id, _locked_state(connection, current.study_id), stored)
             key = self._series(connection, header, study_id)
             connection.execute(sa.insert(instance).values(**instance_values(stored), series_id=key))
             if state is None or state in OPEN_STATES or not _made_here(connection, header.sop_instance_uid):
@@ -137,6 +140,11 @@ class Intake:
         connection.execute(sa.update(study).where(study.c.id == study_id).values(state=state))
         at = due if pause_over else min(due, last + PAUSE)
         jobs.defer(self.job_app, connection, jobs.SETTLE, study=study_id, at=at)
+
+
+def _locked_state(connection: sa.Connection, study_id: int) -> str:
+    state = sa.select(study.c.state).where(study.c.id == study_id).with_for_update()
+    return str(connection.execute(state).scalar_one())
 
 
 def _made_here(connection: sa.Connection, sop_instance_uid: str) -> bool:

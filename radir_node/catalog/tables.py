@@ -129,11 +129,12 @@ report = sa.Table(
     metadata,
     _id(),
     _study_key(),
-    sa.Column("sop_instance_uid", sa.Text, nullable=False, unique=True),
+    _required("sop_instance_uid"),
     _text("title"),
     _required("text"),
     _required("parser_version"),
     _now("parsed_at"),
+    sa.UniqueConstraint("study_id", "sop_instance_uid"),
 )
 
 report_tag = sa.Table(
@@ -171,7 +172,7 @@ embedding = sa.Table(
     _required("unit_uid"),
     _required("anatomy"),
     _required("vec", Float16Vector),
-    sa.UniqueConstraint("model_version_id", "unit_uid", "anatomy"),
+    sa.UniqueConstraint("study_id", "model_version_id", "unit_uid", "anatomy"),
 )
 
 measure = sa.Table(

@@ -83,7 +83,7 @@ create table report (
     text text not null,
     parser_version text not null,
     parsed_at timestamptz not null default now(),
-    constraint uq_report_sop_instance_uid unique (sop_instance_uid)
+    constraint uq_report_study_id_sop_instance_uid unique (study_id, sop_instance_uid)
 );
 create index ix_report_study_id on report (study_id);
 
@@ -119,7 +119,9 @@ create table embedding (
     unit_uid text not null,
     anatomy text not null,
     vec bytea not null,
-    constraint uq_embedding_model_version_id_unit_uid_anatomy unique (model_version_id, unit_uid, anatomy),
+    -- The study belongs to the key: careless anonymisers give several studies the same Series Instance UID.
+    constraint uq_embedding_study_id_model_version_id_unit_uid_anatomy
+        unique (study_id, model_version_id, unit_uid, anatomy),
     constraint ck_embedding_vec check (length(vec) = 1024)
 );
 alter table embedding alter column vec set storage external;

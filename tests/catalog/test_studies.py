@@ -119,6 +119,26 @@ def test_our_own_report_that_comes_back_reopens_nothing(
     assert [(s["state"], s["instances"]) for s in studies.list()] == [("indexed", 2)]
 
 
+def test_an_instance_that_moves_to_another_study_leaves_the_first(
+    work: StudyWork, studies: Studies, intake: Intake, stored: Stored, database: Database
+) -> None:
+    """A corrected Study Instance UID: the new study is indexed whichever goes first, and the old one is done again."""
+    studies.finish(work, indexed())
+    intake.register(stored(study="1.9", sha256="moved"))
+    moved = Cases(database).by_uid("1.9")
+    assert moved is not None
+    intake.settle(moved.id)
+    taken = studies.start(moved.id)
+    assert taken is not None
+
+    written = studies.finish(taken, indexed())
+
+    assert written
+    left = Cases(database).by_uid("1.2")
+    assert left is not None
+    assert left.state == StudyState.RECEIVING
+
+
 def test_a_study_reopened_while_it_is_encoded_is_not_written(
     work: StudyWork, studies: Studies, intake: Intake, stored: Stored, database: Database
 ) -> None:
