@@ -2,7 +2,7 @@
 
 Text to sections, to sentences, to clauses; in each, finding phrases are matched, judged by the cues of their sentence
 and linked to the sites of their clause. The words are data (lexicon/); a change of rules or words raises
-PARSER_VERSION, which tells the catalogue to parse again.
+PARSER_VERSION, which the catalogue keeps with every report.
 """
 
 from collections.abc import Iterator
