@@ -6,9 +6,9 @@ conf/radir.toml lists every key at its default; tests/test_settings.py proves th
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from radir_node.errors import InvalidSetting
@@ -57,6 +57,12 @@ class Dicom(Section):
     push_to: str = ""
     """Name of the peer that gets the SR of every indexed study; empty = no push."""
 
+    @model_validator(mode="after")
+    def _push_to_a_known_peer(self) -> Self:
+        if self.push_to and self.push_to not in self.peers:
+            raise ValueError(f"push_to: there is no peer {self.push_to!r}; known: {', '.join(self.peers) or 'none'}")
+        return self
+
 
 class Encoders(Section):
     runtime: Literal["onnx", "triton"] = "onnx"
@@ -71,7 +77,7 @@ class Encoders(Section):
 
 class Index(Section):
     snapshot_after: int = Field(default=500, ge=1)
-    """Changes since the last snapshot that cause the next one."""
+    """Vectors outside the last snapshot that cause the next one."""
     probe_queries: int = Field(default=50, ge=1)
     """Stored vectors replayed by the recall probe."""
 
@@ -139,5 +145,5 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise InvalidSetting(f"configuration: {wrong}") from None
-    except ValueError as error:  # a TOML syntax error
+    except (ValueError, OSError) as error:  # a TOML syntax error, or a file that may not be read
         raise InvalidSetting(f"configuration: {error}") from None

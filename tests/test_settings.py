@@ -39,6 +39,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.
     [
         ("[dicom]\nprot = 104\n", "dicom.prot"),
         ("[dicom]\nport = 99999\n", "dicom.port"),
+        ('[dicom]\npush_to = "pacs"\n', "there is no peer 'pacs'"),
         ("[dicom\n", "configuration"),
     ],
 )
