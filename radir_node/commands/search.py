@@ -37,7 +37,7 @@ def search(  # noqa: PLR0913  # each is an option of the command line
     """Rank the cases like a study, overall or for one anatomy."""
     filters = Filters(
         modality=_modality(modality),
-        sex=sex.upper() or None,
+        sex=_sex(sex),
         age_min=age_min,
         age_max=age_max,
         date_from=_date("--date-from", date_from),
@@ -87,6 +87,12 @@ def _modality(text: str) -> Modality | None:
         return Modality({"CR": "CXR", "DX": "CXR"}.get(text.upper(), text.upper()))
     except ValueError:
         raise UserError(f"--modality: {text!r} is not searched here; use CXR or CT") from None
+
+
+def _sex(text: str) -> str | None:
+    if text.upper() not in ("", "F", "M", "O"):
+        raise UserError(f"--sex: {text!r} is not one of F, M, O")
+    return text.upper() or None
 
 
 def _date(option: str, text: str) -> dt.date | None:

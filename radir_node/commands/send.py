@@ -24,6 +24,8 @@ def send(
 
     files = [file for path in paths or [] for file in _files(path)]
     if listing is not None:
+        if not listing.is_file():
+            raise UserError(f"--list: {listing} is not a file")
         files += [Path(line) for line in listing.read_text().splitlines() if line]
     if not files:
         raise UserError("radir send: no file to send")
