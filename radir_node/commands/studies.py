@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 
 from radir_node.commands.session import console, opened_node, print_json
+from radir_node.domain.study import StudyState
 from radir_node.errors import UnknownStudy
 from radir_node.node.status import ready
 from radir_node.node.status import status as node_status
@@ -56,6 +57,19 @@ def instances(study_uid: str, as_json: Json = False) -> None:
             console.print(f"{row['sop_instance_uid']}  {row['reason'] or 'no objection'}")
 
 
+def reindex(
+    study_uid: Annotated[str, typer.Argument(help="One study; without it all that failed.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Every finished study, after a change of model.")] = False,
+) -> None:
+    """Index studies again: those that failed, all, or one."""
+    finished = (StudyState.INDEXED, StudyState.NOT_INDEXABLE, StudyState.FAILED)
+    with opened_node() as node:
+        queued = node.intake.reindex(finished if everything or study_uid else (StudyState.FAILED,), study_uid)
+        if study_uid and not queued:
+            raise UnknownStudy("the catalogue holds no finished study with this Study Instance UID")
+        console.print(f"queued: {queued}")
+
+
 def add_to(app: typer.Typer) -> None:
-    for verb in (status, studies, instances):
+    for verb in (status, studies, instances, reindex):
         app.command()(verb)

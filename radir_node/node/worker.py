@@ -85,7 +85,10 @@ async def recover(app: procrastinate.App, node: Node) -> None:
 
 
 def care(node: Node) -> None:
-    """Write a new index snapshot when enough has changed, and remove the folders nobody needs."""
+    """Adopt studies without a job, write a new index snapshot when enough has changed, remove what nobody needs."""
+    adopted = node.intake.adopt()
+    if adopted:
+        log.warning("studies_adopted", studies=adopted)
     state = node.index.sync()
     growing = sum(int(partition.growing.alive.sum()) for partition in state.partitions.values())
     if growing < node.settings.index.snapshot_after:

@@ -8,6 +8,7 @@ from radir_node.catalog.database import Database, open_database
 from radir_node.catalog.intake import Intake
 from radir_node.catalog.studies import Studies
 from radir_node.domain.stored import Registered, StoredInstance
+from radir_node.domain.study import StudyState
 from radir_node.errors import DatabaseDown
 
 Stored = Callable[..., StoredInstance]
@@ -146,3 +147,32 @@ def test_refusals_are_counted_by_reason(intake: Intake, database: Database) -> N
     intake.refuse("no Study Instance UID", "MODALITY", "1.2")
 
     assert [row[:2] for row in HealthCounts(database).refusals()] == [("no Study Instance UID", 2)]
+
+
+def test_a_study_without_a_job_is_adopted(intake: Intake, stored: Stored, queued: Queued, database: Database) -> None:
+    """Whatever lost the job of an unfinished study, the study gets a new one; nothing else is touched."""
+    intake.register(stored())
+    intake.register(stored(sop="9.9.1", study="9.9", sha256="other"))
+    with database.begin() as connection:
+        connection.exec_driver_sql("delete from jobs.procrastinate_jobs where lock = 'study:1'")
+
+    adopted = intake.adopt()
+
+    assert 1 == adopted == queued().count(("settle_study", 1))
+    assert 0 == intake.adopt()
+
+
+def test_failed_studies_are_queued_again_when_asked(
+    intake: Intake, stored: Stored, queued: Queued, studies: Studies
+) -> None:
+    """`radir reindex` takes up what failed, and leaves what has not."""
+    intake.register(stored())
+    intake.settle(1)
+    assert studies.start(1)
+    studies.fail(1, "unexpected")
+
+    again = intake.reindex((StudyState.FAILED,))
+
+    assert 1 == again
+    assert {"queued": 1} == studies.counts()["studies"]
+    assert 0 == intake.reindex((StudyState.FAILED,))

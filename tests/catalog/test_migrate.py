@@ -1,9 +1,11 @@
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from radir_node.catalog.database import Database
 from radir_node.catalog.migrate import ensure_secret, upgrade
 from radir_node.catalog.tables import metadata
+from radir_node.errors import InvalidSetting
 
 
 def _ours(object_: object, name: str | None, type_: str, reflected: bool, compare_to: object) -> bool:
@@ -34,3 +36,14 @@ def test_a_secret_is_made_once(database: Database) -> None:
 
     assert first == second
     assert len(first) == 32
+
+
+def test_a_database_of_a_newer_node_is_one_clear_line(database: Database) -> None:
+    """An older node refuses it and changes nothing."""
+    with database.begin() as connection:
+        connection.exec_driver_sql("update alembic_version set version_num = '9999'")
+
+    with pytest.raises(InvalidSetting, match="cannot be migrated") as caught:
+        upgrade(database)
+
+    assert "\n" not in str(caught.value)

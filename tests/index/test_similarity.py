@@ -116,6 +116,7 @@ def test_the_snapshot_id_changes_exactly_with_the_rows(
     assert grown != first
 
 
+@pytest.mark.requirement("RN-03")
 def test_a_damaged_snapshot_is_quarantined_and_served_from_the_catalogue(
     feed: Feed, key: PartitionKey, tmp_path: Path
 ) -> None:
