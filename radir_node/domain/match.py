@@ -1,4 +1,7 @@
-"""A similar-case question and its ranked answer: the one result model behind pages, SR, CLI and JSON."""
+"""A similar-case question and its ranked answer: the one result model behind pages, SR, CLI and JSON.
+
+Also how the age of a patient is shown (shown_age), so that every surface coarsens it alike.
+"""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -6,6 +9,10 @@ from dataclasses import dataclass, field
 from radir_node.domain.embedding import GLOBAL
 from radir_node.domain.study import Modality
 from radir_node.errors import UserError
+
+
+OLDEST_SHOWN = 89
+"""Years; an age above it singles a person out (45 CFR 164.514(b)(2)(i)(C))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +89,11 @@ class SimilarCases:
     matches: tuple[Match, ...]
     mapped_from: str = ""
     """The anatomy that was asked for, when a parent was searched in its place."""
+
+
+def shown_age(age_years: float | None) -> str:
+    """Write an age as others may see it: completed years ("67"), "90+" above OLDEST_SHOWN, empty when unknown."""
+    if age_years is None:
+        return ""
+    completed = int(age_years)
+    return str(completed) if completed <= OLDEST_SHOWN else f"{OLDEST_SHOWN + 1}+"

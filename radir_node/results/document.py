@@ -1,4 +1,4 @@
-"""The documented JSON of an answer: `radir search --json` and the pages' API."""
+"""The documented JSON of an answer, for the local operator: `radir search --json`."""
 
 import dataclasses
 from typing import Any

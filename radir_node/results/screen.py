@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from radir_node.domain.match import SimilarCases
+from radir_node.domain.match import SimilarCases, shown_age
 
 
 def show(console: Console, answer: SimilarCases) -> None:
@@ -11,9 +11,9 @@ def show(console: Console, answer: SimilarCases) -> None:
     cases = f"{len(answer.matches)} of {answer.eligible} cases"
     console.print(f"[bold]{answer.modality}, {answer.anatomy_label}[/bold]{asked}: {cases}")
     for match in answer.matches:
-        age = "" if match.age_years is None else f"{match.age_years:.0f} y"
         year = str(match.study_date.year) if match.study_date else ""
-        facts = ", ".join(part for part in (age, match.sex, year) if part)
+        age = shown_age(match.age_years)
+        facts = ", ".join(part for part in (f"{age} y" if age else "", match.sex, year) if part)
         console.print(f"\n[bold]{match.rank:>2}. {match.percent} %[/bold]  {match.case_id}  {facts}")
         if match.shared_findings:
             console.print(f"    shared: {'; '.join(match.shared_findings)}", markup=False)

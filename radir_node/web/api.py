@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from radir_node.domain.match import Match
+from radir_node.domain.match import Match, shown_age
 from radir_node.errors import UserError
 from radir_node.web.access import Viewer
 from radir_node.web.arrival import find, launch_target
@@ -55,7 +55,7 @@ def _match(match: Match) -> dict[str, object]:
         "case_id": match.case_id,
         "modality": match.modality.value,
         "year": match.study_date.year if match.study_date else None,
-        "age_years": match.age_years,
+        "age": shown_age(match.age_years),
         "sex": match.sex,
         "findings": list(match.findings),
         "shared_findings": list(match.shared_findings),

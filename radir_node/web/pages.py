@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from radir_node.domain.match import shown_age
 from radir_node.domain.study import StudyState
 from radir_node.web.access import form_token, visitor_if_any
 from radir_node.web.site import site_of
@@ -59,10 +60,9 @@ def page(
 
 
 def age(years: float | None) -> str:
-    """Write an age as people say it: "67 y", "7 mo", "age unknown"."""
-    if years is None:
-        return "age unknown"
-    return f"{int(years)} y" if years >= 2 else f"{int(years * 12)} mo"
+    """Write an age with its unit: "67 y", "90+ y", "age unknown"."""
+    shown = shown_age(years)
+    return f"{shown} y" if shown else "age unknown"
 
 
 def duration(value: float | dt.timedelta | None) -> str:

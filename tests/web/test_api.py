@@ -1,5 +1,7 @@
 """What programs ask: similar cases for viewers, readiness and metrics for monitoring."""
 
+from dataclasses import replace
+
 from radir_node.errors import DatabaseDown
 
 
@@ -11,6 +13,17 @@ def test_a_viewer_gets_the_ranking_as_json(reader, node) -> None:
     assert [match["rank"] for match in answer["matches"]] == [1, 2, 3]
     known = {card.study_instance_uid for card in node.cards}
     assert {match["study_instance_uid"] for match in answer["matches"]} <= known
+
+
+def test_an_age_in_the_json_is_the_text_that_the_pages_show(reader, node, page_of) -> None:
+    """Completed years, and above 89 only that: no surface tells more than another."""
+    node.cards = [replace(card, age_years=93.4) for card in node.cards[:3]]
+
+    answer = reader.get("/api/similar", params={"studyUID": "2.25.90001"})
+
+    assert ["90+", "90+"] == [match["age"] for match in answer.json()["matches"]]
+    assert "93.4" not in answer.text
+    assert reader.get(page_of(node.cards[1])).text.count("90+ y") == 3
 
 
 def test_the_json_interface_answers_failures_as_json(client, reader) -> None:
