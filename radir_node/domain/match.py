@@ -10,7 +10,6 @@ from radir_node.domain.embedding import GLOBAL
 from radir_node.domain.study import Modality
 from radir_node.errors import UserError
 
-
 OLDEST_SHOWN = 89
 """Years; an age above it singles a person out (45 CFR 164.514(b)(2)(i)(C))."""
 

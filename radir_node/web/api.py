@@ -16,7 +16,11 @@ router = APIRouter()
 
 @router.get("/api/similar")
 def similar(request: Request, site: SiteOf, visitor: Viewer) -> JSONResponse:
-    """Rank the cases like a study, named as in a launch URL; anatomy, k and filters as on the results page."""
+    """Rank the cases like a study, named as in a launch URL; anatomy, k and filters as on the results page.
+
+    A viewer gets what the pages show: case_id, year, age as text. Only an administrator, who has to find the study in
+    the archive, also gets each match's study_instance_uid.
+    """
     target = launch_target(request.query_params)
     if not target.names_study:
         raise UserError("studyUID or accessionNumber is needed")
@@ -29,7 +33,7 @@ def similar(request: Request, site: SiteOf, visitor: Viewer) -> JSONResponse:
             "snapshot": answer.snapshot_id,
             "reference_size": answer.reference_size,
             "eligible": answer.eligible,
-            "matches": [_match(match) for match in answer.matches],
+            "matches": [_match(match, with_uid=visitor.is_admin) for match in answer.matches],
         }
     )
 
@@ -47,11 +51,10 @@ def metrics(site: SiteOf) -> Response:
     return Response(site.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _match(match: Match) -> dict[str, object]:
-    return {
+def _match(match: Match, *, with_uid: bool) -> dict[str, object]:
+    shown = {
         "rank": match.rank,
         "score": match.score,
-        "study_instance_uid": match.study_instance_uid,
         "case_id": match.case_id,
         "modality": match.modality.value,
         "year": match.study_date.year if match.study_date else None,
@@ -61,3 +64,4 @@ def _match(match: Match) -> dict[str, object]:
         "shared_findings": list(match.shared_findings),
         "sentences": list(match.sentences),
     }
+    return {**shown, "study_instance_uid": match.study_instance_uid} if with_uid else shown

@@ -6,13 +6,27 @@ from radir_node.errors import DatabaseDown
 
 
 def test_a_viewer_gets_the_ranking_as_json(reader, node) -> None:
-    """Ranks, scores and the study to open, for one anatomy."""
+    """Ranks and pseudonyms, for one anatomy."""
     answer = reader.get("/api/similar", params={"studyUID": "2.25.90003", "anatomy": "heart", "k": "3"}).json()
 
     assert answer["anatomy"] == "heart"
     assert [match["rank"] for match in answer["matches"]] == [1, 2, 3]
-    known = {card.study_instance_uid for card in node.cards}
-    assert {match["study_instance_uid"] for match in answer["matches"]} <= known
+    assert {match["case_id"] for match in answer["matches"]} <= {card.case_id for card in node.cards}
+
+
+def test_only_an_administrator_learns_which_studies_the_cases_are(client, log_in, node) -> None:
+    """A viewer's answer holds no UID of another patient's study; an administrator's has one for each match."""
+    question = {"studyUID": "2.25.90003"}
+    log_in(client, "reader")
+    viewed = client.get("/api/similar", params=question)
+    client.cookies.clear()
+    log_in(client, "keeper")
+    administered = client.get("/api/similar", params=question).json()["matches"]
+
+    assert 5 == len(viewed.json()["matches"])
+    assert "2.25." not in viewed.text
+    case_ids = {card.study_instance_uid: card.case_id for card in node.cards}
+    assert [match["case_id"] for match in administered] == [case_ids[m["study_instance_uid"]] for m in administered]
 
 
 def test_an_age_in_the_json_is_the_text_that_the_pages_show(reader, node, page_of) -> None:
