@@ -27,6 +27,9 @@ log = structlog.get_logger()
 
 _RESULT_ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
 
+MOST_LISTED = 1000
+"""Pairs of AE title and SOP class that one server lists: whoever invents them must not fill memory and catalogue."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:
@@ -50,7 +53,7 @@ class Services:
     def list_rejected(self, calling: str, rejected: list[PresentationContext]) -> None:
         for context in rejected:
             key = (calling, str(context.abstract_syntax))
-            if key in self.listed:
+            if key in self.listed or len(self.listed) >= MOST_LISTED:
                 continue
             self.listed.add(key)
             unknown = context.result == _RESULT_ABSTRACT_SYNTAX_NOT_SUPPORTED

@@ -18,6 +18,7 @@ from pynetdicom import AE
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification
 
+from dicom_services.scp.association import MOST_LISTED
 from dicom_services.scp.ports import Registered
 from dicom_services.scp.receive import Incoming, InstanceWriter, StoreStatus, receive
 from dicom_services.scu.echo import echo
@@ -187,7 +188,7 @@ def test_dataset_that_does_not_match(node, make_file, dataset_bytes, attribute, 
     assert [p for p in writer.root.rglob("*") if p.is_file()] == []
 
 
-@pytest.mark.parametrize("uid", ["../x", "1.2.3/4", "1", "", "1." + "2" * 64, "1.2\n3"])
+@pytest.mark.parametrize("uid", ["../x", "1.2.3/4", "1.", "", "1." + "2" * 64, "1.2\n3"])
 def test_command_uid_never_becomes_a_path(node, make_file, dataset_bytes, writer, uid):
     """A UID that is none is refused before a file is opened."""
     path = make_file()
@@ -230,6 +231,23 @@ def test_unsupported_class_is_listed_once(node, make_file):
             send_files(node.peer, [path], "TEST")
 
     assert [("SOP class offered in an association is not supported", "TEST", private)] == node.archive.refused
+
+
+def test_invented_classes_fill_no_list(node):
+    """However many SOP classes are made up, so many are listed and no more; those listed stay known."""
+    invented = [build_context(f"2.25.{number}") for number in range(MOST_LISTED + 100)]
+
+    for first in range(0, len(invented), 100):
+        association = AE("TEST").associate(
+            node.peer.host,
+            node.peer.port,
+            contexts=[build_context(Verification), *invented[first : first + 100]],
+            ae_title="RADIR",
+        )
+        association.release()
+
+    assert {f"2.25.{number}" for number in range(MOST_LISTED)} == {sop_class for *_, sop_class in node.archive.refused}
+    assert MOST_LISTED == len(node.archive.refused)
 
 
 def test_wrong_called_ae_title(start_node, tool):
