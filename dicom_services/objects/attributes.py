@@ -14,6 +14,8 @@ from pydicom.sequence import Sequence as DicomSequence
 
 _LONGEST_TEXT = 1024
 _DATE = re.compile(r"(\d{4})[.\-/]?(\d{2})[.\-/]?(\d{2})")
+_UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_LONGEST_UID = 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -70,6 +72,15 @@ def value(dataset: Dataset, keyword: str) -> object:
         return dataset.get(keyword)
     except Exception:  # noqa: BLE001 - a malformed value makes the lazy conversion raise nearly any class
         return None
+
+
+def valid_uid(uid: str) -> bool:
+    """Say whether the text may be used as a UID: digits and dots, at most 64 (PS3.5 9.1).
+
+    Leading zeros of a component and a UID of one component break the rule, but old archives hold them and they are
+    harmless here.
+    """
+    return len(uid) <= _LONGEST_UID and _UID.fullmatch(uid) is not None
 
 
 def _parts(found: object) -> Iterable[object]:

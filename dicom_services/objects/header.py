@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset, FileDataset
 
-from dicom_services.objects.attributes import date, integer, text
+from dicom_services.objects.attributes import date, integer, text, valid_uid
 from dicom_services.objects.part10 import open_dataset
 from radir_node.domain.study import InstanceHeader
 from radir_node.errors import NotIndexable
@@ -39,8 +39,6 @@ HEADER_KEYWORDS = (
     "NumberOfFrames",
 )
 
-_UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
-_LONGEST_UID = 64
 _AGE = re.compile(r"(\d{1,3})\s*([DWMY]?)")
 _AGE_UNIT_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0, "": 1.0}
 _OLDEST_YEARS = 130
@@ -104,10 +102,10 @@ def age_years(patient_age: str, born: dt.date | None, studied: dt.date | None) -
 
 
 def _required_uid(dataset: Dataset, keyword: str, other: str = "") -> str:
-    """Return a UID of digits and dots, at most 64 long; leading zeros of a component are tolerated (PS3.5 9.1)."""
+    """Return a UID; other stands in where the attribute is missing."""
     uid = text(dataset, keyword) or other
     if not uid:
         raise NotIndexable(f"{keyword} is missing")
-    if len(uid) > _LONGEST_UID or _UID.fullmatch(uid) is None:
+    if not valid_uid(uid):
         raise NotIndexable(f"{keyword} is not a valid UID")
     return uid

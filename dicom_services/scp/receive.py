@@ -8,7 +8,6 @@ catalogue has committed its row.
 import datetime as dt
 import hashlib
 import os
-import re
 import shutil
 import struct
 import uuid
@@ -20,15 +19,12 @@ from types import TracebackType
 from typing import Self
 
 from dicom_services.identity import IMPLEMENTATION_CLASS_UID
-from dicom_services.objects.attributes import text
+from dicom_services.objects.attributes import text, valid_uid
 from dicom_services.objects.header import HEADER_KEYWORDS, header_of
 from dicom_services.objects.part10 import open_dataset
 from dicom_services.scp.ports import ArchivePort, Registered, StoredInstance
 from radir_node.domain.study import InstanceHeader
 from radir_node.errors import NotIndexable, StorageFull, TransientError
-
-_UID = re.compile(r"[0-9]+(\.[0-9]+)+")
-_MAX_UID = 64
 
 
 class StoreStatus(IntEnum):
@@ -215,14 +211,6 @@ def _list(archive: ArchivePort, reason: str, incoming: Incoming) -> None:
         archive.refuse(reason, incoming.calling_ae_title, sop_class)
     except TransientError:
         return  # The peer is told all the same; a list entry is not worth an error of its own.
-
-
-def valid_uid(uid: str) -> bool:
-    """Say whether the text may be used as a UID: digits and dots, at most 64 (PS3.5 9.1).
-
-    Components with leading zeros break the rule but are common in old archives; they are harmless here.
-    """
-    return len(uid) <= _MAX_UID and _UID.fullmatch(uid) is not None
 
 
 def file_meta(incoming: Incoming) -> bytes:

@@ -113,6 +113,12 @@ def test_identity_is_required(save: Save, keyword: str, uid: str) -> None:
     assert not uid or uid not in str(refused.value)
 
 
+@pytest.mark.parametrize("uid", ["1.2.03", "17", "1." + "2" * 62])
+def test_uids_of_old_archives(save: Save, uid: str) -> None:
+    """A UID that breaks a rule of form only, and one of the full 64 characters, is taken as it is."""
+    assert uid == read_header(save(minimal(StudyInstanceUID=uid))).study_instance_uid
+
+
 @pytest.mark.parametrize("content", [b"", b"not DICOM at all", b"\0" * 300, b"\0" * 128 + b"DICM"])
 def test_other_files(tmp_path: Path, content: bytes) -> None:
     """What is no DICOM is refused with a reason, not with a parser's exception."""
