@@ -19,7 +19,8 @@ from radir_node.reports.display import finding_labels
 from radir_node.search.similar import sentences
 from radir_node.web.ports import AnatomyChoice, Health, MatchScale, StudyCard, User
 
-ACTOR = "pages"
+ACTOR = "pages:{user}"
+"""Who saw a case, in the rows of the audit."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class Pages:
     def recent(self, limit: int) -> Sequence[StudyCard]:
         return [self._card(found) for found in self.node.cases.recent(limit)]
 
-    def similar(self, query: Query) -> SimilarCases:
+    def similar(self, query: Query, user: str) -> SimilarCases:
         answer = self.node.search.similar(query)
-        self.node.search.disclose(ACTOR, answer)
+        self.node.search.disclose(ACTOR.format(user=user), answer)
         return answer
 
     def scale(self, similar: SimilarCases) -> MatchScale:
@@ -68,8 +69,8 @@ class Pages:
         found = self.node.cases.by_uid(study_instance_uid)
         return sentences(found, anatomy) if found else ()
 
-    def sr(self, query: Query) -> bytes:
-        return self.series.document(query, ACTOR).read_bytes()
+    def sr(self, query: Query, user: str) -> bytes:
+        return self.series.document(query, ACTOR.format(user=user)).read_bytes()
 
     def health(self) -> Health:
         return self.health_report.now()

@@ -24,7 +24,8 @@ def similar(request: Request, site: SiteOf, visitor: Viewer) -> JSONResponse:
     target = launch_target(request.query_params)
     if not target.names_study:
         raise UserError("studyUID or accessionNumber is needed")
-    answer = site.use_cases.similar(query_of(find(site, target), read_choice(request.query_params, site.usual_k)))
+    query = query_of(find(site, target), read_choice(request.query_params, site.usual_k))
+    answer = site.use_cases.similar(query, visitor.name)
     return JSONResponse(
         {
             "anatomy": answer.anatomy_used,

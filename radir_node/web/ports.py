@@ -198,8 +198,11 @@ class UseCases(Protocol):
     def recent(self, limit: int) -> Sequence[StudyCard]:
         """List the studies received last, newest first."""
 
-    def similar(self, query: Query) -> SimilarCases:
-        """Rank the cases like a study. Raises UnknownStudy, UnknownAnatomy or NothingIndexed."""
+    def similar(self, query: Query, user: str) -> SimilarCases:
+        """Rank the cases like a study and record that this user saw them.
+
+        Raises UnknownStudy, UnknownAnatomy or NothingIndexed.
+        """
 
     def scale(self, similar: SimilarCases) -> MatchScale:
         """Tell how the scores of the partition that was searched are to be read."""
@@ -210,8 +213,8 @@ class UseCases(Protocol):
     def report_sentences(self, study_instance_uid: str, anatomy: str) -> tuple[str, ...]:
         """Give the scrubbed sentences of the study's report that speak of an anatomy key, or of any finding ("*")."""
 
-    def sr(self, query: Query) -> bytes:
-        """Write the answer as a DICOM Structured Report (Part 10 file). Raises as `similar`."""
+    def sr(self, query: Query, user: str) -> bytes:
+        """Write the answer as a DICOM Structured Report (Part 10 file). Records and raises as `similar`."""
 
     def health(self) -> Health:
         """Count and measure; called every few seconds by the admin page and by the metrics scraper."""

@@ -27,7 +27,7 @@ def results(request: Request, site: SiteOf, visitor: Viewer, token: str) -> Resp
     if not card.searchable:
         return page(request, "waiting.html", token=token, card=card, passing=card.state in STATES_THAT_PASS)
     choice = read_choice(request.query_params, site.usual_k)
-    similar = site.use_cases.similar(query_of(card, choice))
+    similar = site.use_cases.similar(query_of(card, choice), visitor.name)
     return page(
         request,
         "results.html",
@@ -44,7 +44,7 @@ def results(request: Request, site: SiteOf, visitor: Viewer, token: str) -> Resp
 def compare(request: Request, site: SiteOf, visitor: Viewer, token: str, case: str) -> Response:
     """Show a study beside one of its ranked cases. A case outside the ranking is not shown."""
     card, choice = _study(site, token), read_choice(request.query_params, site.usual_k)
-    similar = site.use_cases.similar(query_of(card, choice))
+    similar = site.use_cases.similar(query_of(card, choice), visitor.name)
     ranking = rank(similar, site.use_cases.scale(similar), site.tokens)
     position = _position(ranking, site.tokens.open(case))
     return page(
@@ -74,7 +74,7 @@ def structured_report(request: Request, site: SiteOf, visitor: Viewer, token: st
     """Answer the ranking as a DICOM Structured Report."""
     card, choice = _study(site, token), read_choice(request.query_params, site.usual_k)
     disposition = f'attachment; filename="similar-cases-{card.case_id}.dcm"'
-    report = site.use_cases.sr(query_of(card, choice))
+    report = site.use_cases.sr(query_of(card, choice), visitor.name)
     return Response(report, media_type="application/dicom", headers={"Content-Disposition": disposition})
 
 

@@ -78,6 +78,8 @@ class NodeInMemory:
     checks: dict[str, bool] = field(default_factory=lambda: {"database": True, "storage": True})
     fault: Exception | None = None
     """Raised by every question about studies, as when the database is down."""
+    seen_by: list[str] = field(default_factory=list)
+    """The user of each answer, in order."""
 
     def authenticate(self, username: str, password: str) -> User | None:
         known, role = ACCOUNTS.get(username, ("", ""))
@@ -95,8 +97,9 @@ class NodeInMemory:
     def recent(self, limit: int) -> Sequence[StudyCard]:
         return self.cards[:limit]
 
-    def similar(self, query: Query) -> SimilarCases:
+    def similar(self, query: Query, user: str) -> SimilarCases:
         self._stumble()
+        self.seen_by.append(user)
         own = self.lookup(study_uid=query.study_instance_uid)
         if own is None or not own.searchable:
             raise UnknownStudy("no such study is indexed")
@@ -130,8 +133,8 @@ class NodeInMemory:
     def report_sentences(self, study_instance_uid: str, anatomy: str) -> tuple[str, ...]:
         return self.sentences.get(study_instance_uid, ())
 
-    def sr(self, query: Query) -> bytes:
-        return b"\0" * 128 + b"DICM" + self.similar(query).anatomy_used.encode()
+    def sr(self, query: Query, user: str) -> bytes:
+        return b"\0" * 128 + b"DICM" + self.similar(query, user).anatomy_used.encode()
 
     def health(self) -> Health:
         self._stumble()

@@ -7,15 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+
+from radir_node.catalog.database import Database
+from radir_node.catalog.tables import disclosure
 
 
 @pytest.mark.requirement("RN-11")
 @pytest.mark.timeout(600)
 def test_launch_results_another_anatomy_and_index_health(
-    visit: Any, make_node: Callable[..., Any], phantoms: Path, account: Callable[..., None]
+    visit: Any,
+    make_node: Callable[..., Any],
+    database_url: str,
+    database: Database,
+    phantoms: Path,
+    account: Callable[..., None],
 ) -> None:
-    """A viewer launches a study; another anatomy ranks otherwise; the index is sound; no request leaves the host."""
-    node = make_node().start()
+    """A viewer launches a study; another anatomy ranks otherwise; the index is sound; no request leaves the host.
+
+    The audit holds who saw the cases.
+    """
+    node = make_node(DATABASE__URL=database_url).start()
     account(node, "keeper", "keeper's password")
     assert 0 == node.send(phantoms).returncode
     study = next(s["study_instance_uid"] for s in node.settled() if s["modality"] == "CXR")
@@ -40,6 +52,13 @@ def test_launch_results_another_anatomy_and_index_health(
     assert study not in address
     assert "Recall at 10" in tiles
     assert [] == visit.left_host
+    assert {"pages:keeper"} == actors(database)
+
+
+def actors(database: Database) -> set[str]:
+    """Give everybody to whom cases were disclosed."""
+    with database.begin() as connection:
+        return set(connection.execute(sa.select(disclosure.c.actor)).scalars())
 
 
 @pytest.fixture

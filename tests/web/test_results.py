@@ -178,6 +178,19 @@ def test_the_structured_report_is_downloaded_for_the_chosen_anatomy(reader, node
     assert answer.content[128:] == b"DICMheart"
 
 
+def test_the_node_is_told_who_sees_the_cases(client, log_in, node, page_of) -> None:
+    """Results, compare view, report and JSON: each answer is asked for in the name of the one logged in."""
+    own = node.cards[3]
+    log_in(client, "keeper")
+    first = cases_in(client.get(page_of(own)).text)[0]
+    case = next(card for card in node.cards if card.case_id == first)
+    client.get(f"{page_of(own)}/compare/{page_of(case).removeprefix('/s/')}")
+    client.get(f"{page_of(own)}/sr")
+    client.get("/api/similar", params={"studyUID": own.study_instance_uid})
+
+    assert ["keeper"] * 4 == node.seen_by
+
+
 @pytest.mark.parametrize("part", ["", "/image", "/sr", "/compare/x"])
 def test_nothing_of_a_study_is_shown_without_a_session(client, node, page_of, part: str) -> None:
     """Every page below /s/ needs a login."""
