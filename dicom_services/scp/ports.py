@@ -4,7 +4,7 @@ Implemented by radir_node.catalog and radir_node.results; called by receive.py, 
 method may raise radir_node.errors.TransientError (the database is down): the peer then gets 0xA700 or 0xA701.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -119,10 +119,10 @@ class QueryPort(Protocol):
 class SimilarCasesPort(Protocol):
     """The similar-case answer as a series inside the study it is about."""
 
-    def series_of(self, study_instance_uid: str) -> VirtualSeries | None:
-        """Return the series that render() would make now, without computing it.
+    def series_of_many(self, study_instance_uids: Collection[str]) -> Mapping[str, VirtualSeries]:
+        """Return by Study Instance UID the series that render() would make now, without computing them.
 
-        None, or UserError, when the study is not indexed.
+        A study that is not indexed is left out. All are of one state of the index. Called with some 200 at once.
         """
         ...
 

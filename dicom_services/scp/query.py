@@ -4,8 +4,10 @@ A patient or study query is answered literally: never with another patient's stu
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
+from typing import TypeVar
 
 import structlog
 from pydicom.dataset import Dataset
@@ -19,6 +21,8 @@ from radir_node.settings import Dicom
 
 log = structlog.get_logger()
 
+_T = TypeVar("_T")
+
 SUCCESS = 0x0000
 PENDING = 0xFF00
 PENDING_KEYS_UNSUPPORTED = 0xFF01
@@ -29,6 +33,9 @@ UNABLE_TO_PROCESS = 0xC000
 
 _COUNTS = ("ModalitiesInStudy", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances")
 """Study attributes that the virtual series changes."""
+
+_PAGE = 200
+"""Studies whose virtual series are asked for at once."""
 
 Row = dict[str, object]
 
@@ -98,17 +105,25 @@ def _studies_with_virtual(
 ) -> Iterator[Mapping[str, object]]:
     # The catalogue knows no SR in a study whose only SR is the virtual one, so that key is left to the server.
     narrowed = {k: m for k, m in request.match.items() if not (k == "ModalitiesInStudy" and m.accepts("SR"))}
-    for row in query.find(FindRequest(request.level, narrowed, request.returned)):
-        virtual = virtual_series(similar, str(row["StudyInstanceUID"]))
-        yield _counted(row, virtual) if virtual else row
+    for page in _pages(query.find(FindRequest(request.level, narrowed, request.returned))):
+        virtual = virtual_series(similar, [str(row["StudyInstanceUID"]) for row in page])
+        for row in page:
+            own = virtual.get(str(row["StudyInstanceUID"]))
+            yield _counted(row, own) if own else row
 
 
-def virtual_series(similar: SimilarCasesPort, study_instance_uid: str) -> VirtualSeries | None:
-    """Return the study's series of similar cases; None where there is none, for whichever reason people may read."""
+def virtual_series(similar: SimilarCasesPort, study_instance_uids: Collection[str]) -> Mapping[str, VirtualSeries]:
+    """Return the studies' series of similar cases; none where the node can make none, for a reason people may read."""
     try:
-        return similar.series_of(study_instance_uid)
+        return similar.series_of_many(study_instance_uids)
     except UserError:
-        return None
+        return {}
+
+
+def _pages(found: Iterable[_T]) -> Iterator[list[_T]]:
+    remaining = iter(found)
+    while page := list(islice(remaining, _PAGE)):
+        yield page
 
 
 def _counted(row: Mapping[str, object], virtual: VirtualSeries) -> Row:
@@ -123,16 +138,14 @@ def _counted(row: Mapping[str, object], virtual: VirtualSeries) -> Row:
 
 
 def _virtual(request: FindRequest, query: QueryPort, similar: SimilarCasesPort) -> Iterator[Row]:
-    for study in _named(request.match["StudyInstanceUID"]):
-        virtual = virtual_series(similar, study)
-        if virtual is None:
-            continue
-        above = tuple(k for k in request.returned if k in supported_keys(Level.STUDY))
-        asked = {k: m for k, m in request.match.items() if k in supported_keys(Level.STUDY)}
-        asked["StudyInstanceUID"] = Exact(study)
-        wanted = tuple(dict.fromkeys((*above, *asked)))
-        for row in query.find(FindRequest(Level.STUDY, asked, wanted)):
-            yield {**row, **_virtual_attributes(virtual)}
+    above = tuple(k for k in request.returned if k in supported_keys(Level.STUDY))
+    asked = {k: m for k, m in request.match.items() if k in supported_keys(Level.STUDY)}
+    wanted = tuple(dict.fromkeys((*above, *asked)))
+    for page in _pages(_named(request.match["StudyInstanceUID"])):
+        for study, virtual in virtual_series(similar, page).items():
+            asked["StudyInstanceUID"] = Exact(study)
+            for row in query.find(FindRequest(Level.STUDY, dict(asked), wanted)):
+                yield {**row, **_virtual_attributes(virtual)}
 
 
 def _virtual_attributes(virtual: VirtualSeries) -> Row:

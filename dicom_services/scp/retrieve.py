@@ -132,9 +132,8 @@ def _plan(exchange: Exchange, query: QueryPort, similar: SimilarCasesPort) -> Pl
     try:
         request = parse_retrieve(exchange.identifier(), exchange.is_patient_root)
         plan = Plan(query.instances(request), [])
-        for study in request.study_instance_uids:
-            virtual = virtual_series(similar, study)
-            if virtual is not None and _covers(request, virtual) and _is_of_patient(request, study, query):
+        for study, virtual in virtual_series(similar, request.study_instance_uids).items():
+            if _covers(request, virtual) and _is_of_patient(request, study, query):
                 _add_report(plan, virtual, similar)
     except UnreadableIdentifier:
         exchange.respond(UNABLE_TO_PROCESS, comment="identifier cannot be read")

@@ -53,6 +53,11 @@ class Cases:
     def by_uid(self, study_instance_uid: str) -> Case | None:
         return self._one(study.c.study_instance_uid == study_instance_uid)
 
+    def by_uids(self, study_instance_uids: Collection[str]) -> dict[str, Case]:
+        """Return the known ones of these studies by Study Instance UID."""
+        found = self._select(study.c.study_instance_uid.in_(study_instance_uids))
+        return {case.study_instance_uid: case for case in found}
+
     def by_accession(self, accession_number: str) -> Case | None:
         """Return the study received last under an accession number."""
         return self._one(study.c.accession_number == accession_number)

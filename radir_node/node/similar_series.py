@@ -5,6 +5,7 @@ Implements dicom_services.scp.ports.SimilarCasesPort; also behind `radir sr`, th
 
 import datetime as dt
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -43,16 +44,22 @@ class SimilarSeries:
         silence_libraries()  # pydicom's warnings quote header values
         return cls(node, Deliveries(node.database))
 
-    def series_of(self, study_instance_uid: str) -> VirtualSeries | None:
-        case = self.node.cases.by_uid(study_instance_uid)
-        if case is None or not case.has_vectors or case.modality not in self.node.models:
-            return None
-        model_id = self.node.models[case.modality].id
-        snapshot_id = self.node.search.snapshot_id(case.modality, GLOBAL)
+    def series_of_many(self, study_instance_uids: Collection[str]) -> dict[str, VirtualSeries]:
+        cases = self.node.cases.by_uids(study_instance_uids)
+        searchable = {uid: case.modality for uid, case in cases.items() if case.has_vectors and case.modality}
+        snapshots = self.node.search.snapshot_ids(GLOBAL) if searchable else {}
+        return {
+            uid: self._series(uid, self.node.models[modality].id, snapshots[modality])
+            for uid, modality in searchable.items()
+            if modality in snapshots
+        }
+
+    def _series(self, study_instance_uid: str, model_id: str, snapshot_id: str) -> VirtualSeries:
+        question = self._question(study_instance_uid)
         return VirtualSeries(
             study_instance_uid=study_instance_uid,
             series_instance_uid=uids.series_uid(study_instance_uid),
-            sop_instance_uid=uids.instance_uid(self._question(study_instance_uid), GLOBAL, model_id, snapshot_id),
+            sop_instance_uid=uids.instance_uid(question, GLOBAL, model_id, snapshot_id),
             sop_class_uid=uids.SOP_CLASS_UID,
             series_number=uids.SERIES_NUMBER,
             series_description=uids.SERIES_DESCRIPTION,

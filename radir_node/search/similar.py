@@ -57,11 +57,11 @@ class Search:
         if query is not None:
             self.cases.disclosed(actor, query.id, [case.id for case in shown if case is not None])
 
-    def snapshot_id(self, modality: Modality, partition: str) -> str:
-        """Return the identity of a partition's content, without searching it."""
-        state = self.index.sync()
-        found = state.partitions.get(PartitionKey(self.models[modality].id, partition))
-        return found.fingerprint if found else ""
+    def snapshot_ids(self, partition: str) -> dict[Modality, str]:
+        """Return for each modality the identity of a partition's content now, without searching it."""
+        held = self.index.sync().partitions
+        found = {modality: held.get(PartitionKey(model.id, partition)) for modality, model in self.models.items()}
+        return {modality: content.fingerprint if content else "" for modality, content in found.items()}
 
     def _query_case(self, query: Query) -> "Case":
         case = self.cases.by_uid(query.study_instance_uid)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +45,8 @@ class MemoryArchive:
     refused: list[tuple[str, str, str]] = field(default_factory=list)
     reports: dict[str, tuple[VirtualSeries, Path]] = field(default_factory=dict)
     """Study Instance UID -> its virtual series and the file that render() returns."""
+    asked_at_once: list[int] = field(default_factory=list)
+    """Number of studies in each question for virtual series."""
     rendered: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -82,9 +84,10 @@ class MemoryArchive:
             and (not request.sop_instance_uids or s.header.sop_instance_uid in request.sop_instance_uids)
         ]
 
-    def series_of(self, study_instance_uid: str) -> VirtualSeries | None:
+    def series_of_many(self, study_instance_uids: Collection[str]) -> dict[str, VirtualSeries]:
         self._check()
-        return self.reports[study_instance_uid][0] if study_instance_uid in self.reports else None
+        self.asked_at_once.append(len(study_instance_uids))
+        return {uid: self.reports[uid][0] for uid in study_instance_uids if uid in self.reports}
 
     def render(self, study_instance_uid: str) -> Path:
         if study_instance_uid not in self.reports:

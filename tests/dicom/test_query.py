@@ -124,6 +124,15 @@ def test_study_counts_hold_the_virtual_series(find, indexed):
     assert list(study.ModalitiesInStudy) == ["CT", "SR"]
 
 
+def test_virtual_series_are_asked_for_together(node, find, make_file):
+    """A list of studies costs one question for their virtual series, not one per study."""
+    send_files(node.peer, [make_file() for _ in range(5)], "TEST")
+
+    found = find("STUDY", "StudyInstanceUID", "ModalitiesInStudy")
+
+    assert (5, [5]) == (len(found), node.archive.asked_at_once)
+
+
 @pytest.mark.parametrize(
     ("level", "keys", "model"),
     [
