@@ -90,6 +90,8 @@ class Search(Section):
 class Web(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8042, ge=0, le=65535)
+    https: bool = False
+    """A proxy serves the pages over TLS: the session cookie is Secure. The node itself speaks HTTP."""
     session_hours: float = Field(default=10, gt=0)
     frame_ancestors: str = "'self'"
     """Content-Security-Policy frame-ancestors: which viewers may embed the pages."""

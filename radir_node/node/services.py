@@ -38,6 +38,7 @@ def run_web(node: Node) -> None:
     app = create_app(
         Pages.of(node),
         secret=ensure_secret(node.database, "sessions").hex(),
+        https_only=web.https,
         session_hours=web.session_hours,
         frame_ancestors=web.frame_ancestors,
         usual_k=node.settings.search.k,

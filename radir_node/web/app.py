@@ -23,6 +23,7 @@ def create_app(
     use_cases: UseCases,
     *,
     secret: str,
+    https_only: bool = False,
     session_hours: float = 10,
     frame_ancestors: str = "'self'",
     usual_k: int = 5,
@@ -30,6 +31,7 @@ def create_app(
     """Build the web application.
 
     secret signs sessions and links: at least 32 characters, random, kept over restarts so that links stay good.
+    https_only: browsers send the session cookie over TLS only; for a node behind a proxy that speaks it.
     Raises ValueError when it is shorter.
     """
     if len(secret) < SHORTEST_SECRET:
@@ -54,6 +56,7 @@ def create_app(
         session_cookie=SESSION_COOKIE,
         max_age=int(site.session_seconds),
         same_site="lax",
+        https_only=https_only,
     )
     app.add_middleware(
         Envelope, metrics=site.metrics, headers=security_headers(frame_ancestors), apology=_apology(site)

@@ -21,6 +21,16 @@ def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(client) -
     assert "samesite=lax" in cookie
 
 
+@pytest.mark.parametrize("https", [True, False])
+def test_behind_tls_the_session_cookie_never_travels_in_the_clear(serve, node, https: bool) -> None:
+    """Secure where the site says that a proxy speaks TLS; without it on plain HTTP, where no login would be possible."""
+    app = create_app(node, secret="s" * 32, https_only=https)
+    with httpx.Client(base_url=serve(app), trust_env=False) as client:
+        cookie = client.get("/login").headers["set-cookie"].lower()
+
+    assert https == ("; secure" in cookie)
+
+
 @pytest.mark.parametrize(("name", "password"), [("reader", "wrong"), ("nobody", "wrong"), ("reader", "x" * 5000)])
 def test_a_wrong_password_opens_nothing(client, log_in, name: str, password: str) -> None:
     """Known account or not: the same line, and no session."""
