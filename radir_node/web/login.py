@@ -30,20 +30,19 @@ def login_page(request: Request, visitor: VisitorIfAny) -> Response:
 def login(
     request: Request, site: SiteOf, username: Annotated[str, Form()] = "", password: Annotated[str, Form()] = ""
 ) -> Response:
-    """Check the password, then go on to where the visitor wanted; an account or address that guesses has to wait."""
+    """Check the password, then go on to where the visitor wanted; an address that guesses has to wait."""
     account, address = username[:LONGEST].casefold(), request.client.host if request.client else ""
-    wait = max(site.accounts.wait_seconds(account), site.addresses.wait_seconds(address))
+    wait = site.guard.wait_seconds(account, address)
     if wait > 0:
         line = f"Too many attempts. Try again in {max(1, round(wait / 60))} min."
         return page(request, "login.html", status=429, headers={"Retry-After": str(int(wait) + 1)}, line=line)
     fits = len(username) <= LONGEST and len(password) <= LONGEST
     user = site.use_cases.authenticate(username, password) if fits else None
     if user is None:
-        site.accounts.failed(account)
-        site.addresses.failed(address)
+        site.guard.failed(account, address)
         log.warning("login refused")
         return page(request, "login.html", status=401, line="Name or password is wrong.")
-    site.accounts.succeeded(account)
+    site.guard.succeeded(account, address)
     target = site.awaited.take(request.session.get("awaited", ""))
     start_session(request, site, user)
     log.info("logged in", role=user.role)

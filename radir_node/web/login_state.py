@@ -8,13 +8,15 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 Clock = Callable[[], float]
 
-ACCOUNT_ATTEMPTS = 5
-"""Wrong passwords for one account before it has to wait."""
+PAIR_ATTEMPTS = 5
+"""Wrong passwords for one account from one address before that address has to wait with it."""
+ACCOUNT_ATTEMPTS = 50
+"""The same for one account over all addresses: so many that no single address can lock its owner out."""
 ADDRESS_ATTEMPTS = 50
 """The same for one address, which a whole department may share behind a proxy."""
 WAIT_SECONDS = 300.0
@@ -22,15 +24,15 @@ MOST_REMEMBERED = 10_000
 
 
 class LoginThrottle:
-    """Count wrong passwords per key (an account, an address); one with too many waits until WAIT_SECONDS are over."""
+    """Count wrong passwords per key; one with too many waits until WAIT_SECONDS are over."""
 
     def __init__(self, attempts: int, clock: Clock = time.monotonic) -> None:
         self._attempts = attempts
         self._clock = clock
         self._lock = threading.Lock()
-        self._failures: OrderedDict[str, list[float]] = OrderedDict()
+        self._failures: OrderedDict[Hashable, list[float]] = OrderedDict()
 
-    def wait_seconds(self, key: str) -> float:
+    def wait_seconds(self, key: Hashable) -> float:
         """Tell how long the key has to wait; 0 when it may try."""
         with self._lock:
             failures = self._failures.get(key, [])
@@ -38,16 +40,42 @@ class LoginThrottle:
             return 0.0
         return max(0.0, failures[0] + WAIT_SECONDS - self._clock())
 
-    def failed(self, key: str) -> None:
+    def failed(self, key: Hashable) -> None:
         with self._lock:
             recent = [at for at in self._failures.pop(key, []) if at > self._clock() - WAIT_SECONDS]
             self._failures[key] = [*recent, self._clock()][-self._attempts :]
             if len(self._failures) > MOST_REMEMBERED:
                 self._failures.popitem(last=False)
 
-    def succeeded(self, key: str) -> None:
+    def succeeded(self, key: Hashable) -> None:
         with self._lock:
             self._failures.pop(key, None)
+
+
+class LoginGuard:
+    """Slow guessers down without locking the owner of an account out from where nobody guesses."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._pairs = LoginThrottle(PAIR_ATTEMPTS, clock)
+        self._accounts = LoginThrottle(ACCOUNT_ATTEMPTS, clock)
+        self._addresses = LoginThrottle(ADDRESS_ATTEMPTS, clock)
+
+    def wait_seconds(self, account: str, address: str) -> float:
+        """Tell how long this address has to wait before it may try this account; 0 when it may try."""
+        return max(
+            self._pairs.wait_seconds((account, address)),
+            self._accounts.wait_seconds(account),
+            self._addresses.wait_seconds(address),
+        )
+
+    def failed(self, account: str, address: str) -> None:
+        self._pairs.failed((account, address))
+        self._accounts.failed(account)
+        self._addresses.failed(address)
+
+    def succeeded(self, account: str, address: str) -> None:
+        """Forget the wrong passwords of this address for this account; those of other addresses still count."""
+        self._pairs.succeeded((account, address))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from jinja2 import Environment
 
-from radir_node.web.login_state import (
-    ACCOUNT_ATTEMPTS,
-    ADDRESS_ATTEMPTS,
-    AwaitedTargets,
-    EndedSessions,
-    LoginThrottle,
-)
+from radir_node.web.login_state import AwaitedTargets, EndedSessions, LoginGuard
 from radir_node.web.metrics import WebMetrics
 from radir_node.web.ports import UseCases
 from radir_node.web.tokens import StudyTokens
@@ -31,8 +25,7 @@ class Site:
     session_seconds: float
     usual_k: int
     """Cases per answer where the visitor named no number."""
-    accounts: LoginThrottle = field(default_factory=lambda: LoginThrottle(ACCOUNT_ATTEMPTS))
-    addresses: LoginThrottle = field(default_factory=lambda: LoginThrottle(ADDRESS_ATTEMPTS))
+    guard: LoginGuard = field(default_factory=LoginGuard)
     awaited: AwaitedTargets = field(default_factory=AwaitedTargets)
     ended: EndedSessions = field(default_factory=EndedSessions)
     clock: Callable[[], float] = time.time

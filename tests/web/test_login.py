@@ -4,7 +4,14 @@ import httpx
 import pytest
 
 from radir_node.web.app import create_app
-from radir_node.web.login_state import ACCOUNT_ATTEMPTS, WAIT_SECONDS, AwaitedTargets, LoginThrottle, Target
+from radir_node.web.login_state import (
+    ACCOUNT_ATTEMPTS,
+    PAIR_ATTEMPTS,
+    WAIT_SECONDS,
+    AwaitedTargets,
+    LoginGuard,
+    Target,
+)
 
 
 def test_the_right_password_opens_a_session(client, log_in) -> None:
@@ -23,7 +30,7 @@ def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(client) -
 
 @pytest.mark.parametrize("https", [True, False])
 def test_behind_tls_the_session_cookie_never_travels_in_the_clear(serve, node, https: bool) -> None:
-    """Secure where the site says that a proxy speaks TLS; without it on plain HTTP, where no login would be possible."""
+    """Secure where the site says that a proxy speaks TLS; not on plain HTTP, where nobody could log in."""
     app = create_app(node, secret="s" * 32, https_only=https)
     with httpx.Client(base_url=serve(app), trust_env=False) as client:
         cookie = client.get("/login").headers["set-cookie"].lower()
@@ -39,8 +46,8 @@ def test_a_wrong_password_opens_nothing(client, log_in, name: str, password: str
 
 
 def test_a_guesser_has_to_wait_even_with_the_right_password(client, log_in, form_token_in) -> None:
-    """After ACCOUNT_ATTEMPTS wrong passwords the account is answered 429; another account is not concerned."""
-    for _ in range(ACCOUNT_ATTEMPTS):
+    """After PAIR_ATTEMPTS wrong passwords the account is answered 429; another account is not concerned."""
+    for _ in range(PAIR_ATTEMPTS):
         log_in(client, "reader", "wrong")
     token = form_token_in(client.get("/login").text)
 
@@ -52,16 +59,40 @@ def test_a_guesser_has_to_wait_even_with_the_right_password(client, log_in, form
     assert log_in(client, "keeper") == "/"
 
 
-def test_the_wait_ends_by_itself() -> None:
-    """WAIT_SECONDS after the first of the wrong passwords the account may try again."""
-    now = [1000.0]
-    throttle = LoginThrottle(ACCOUNT_ATTEMPTS, clock=lambda: now[0])
-    for _ in range(ACCOUNT_ATTEMPTS):
-        throttle.failed("reader")
+def test_a_guesser_does_not_lock_the_owner_out(client, log_in) -> None:
+    """Wrong passwords from one address leave the account open from another."""
+    elsewhere = httpx.HTTPTransport(local_address="127.0.0.2")
+    with httpx.Client(base_url=client.base_url, trust_env=False, transport=elsewhere) as guesser:
+        for _ in range(PAIR_ATTEMPTS):
+            log_in(guesser, "reader", "wrong")
 
-    assert throttle.wait_seconds("reader") == WAIT_SECONDS
+        assert log_in(guesser, "reader") == ""
+    assert log_in(client, "reader") == "/"
+
+
+def test_many_addresses_together_do_not_guess_one_account() -> None:
+    """ACCOUNT_ATTEMPTS wrong passwords over all addresses close the account for all; a login resets nothing."""
+    guard = LoginGuard(clock=lambda: 1000.0)
+    for number in range(ACCOUNT_ATTEMPTS - 1):
+        guard.failed("reader", f"10.0.0.{number}")
+    guard.succeeded("reader", "10.0.1.1")
+
+    assert guard.wait_seconds("reader", "10.0.1.1") == 0
+    guard.failed("reader", "10.0.0.200")
+    assert guard.wait_seconds("reader", "10.0.1.1") == WAIT_SECONDS
+    assert guard.wait_seconds("keeper", "10.0.1.1") == 0
+
+
+def test_the_wait_ends_by_itself() -> None:
+    """WAIT_SECONDS after the first of the wrong passwords the address may try the account again."""
+    now = [1000.0]
+    guard = LoginGuard(clock=lambda: now[0])
+    for _ in range(PAIR_ATTEMPTS):
+        guard.failed("reader", "10.0.0.1")
+
+    assert guard.wait_seconds("reader", "10.0.0.1") == WAIT_SECONDS
     now[0] += WAIT_SECONDS
-    assert throttle.wait_seconds("reader") == 0
+    assert guard.wait_seconds("reader", "10.0.0.1") == 0
 
 
 def test_an_awaited_target_is_given_once_and_not_for_ever() -> None:
