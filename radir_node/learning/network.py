@@ -18,6 +18,8 @@ CELLS = 8
 DIRECTIONS = 8
 LIKENESS_WEIGHT = 0.7
 """Length of the likeness half of the global vector beside that of the findings half."""
+GLOBAL_SHARE = 0.2
+"""Share of the global readout in an anatomy's vector where the anatomy's own readout is of its usual length."""
 _FLOOR = 0.05
 _TINY = 1e-6  # the ONNX exporter drops an addition of 1e-8 as if it were zero
 
@@ -48,8 +50,10 @@ def features(tokens: Tensor, mean: Tensor) -> Tensor:
 class CxrNetwork(nn.Module):  # type: ignore[misc] # torch is untyped here
     """Image [B, 1, S, S] -> global [B, 512], anatomy [B, A, 512], attention [B, A, CELLS, CELLS].
 
-    mean: [F]; findings and likeness: [F, 256], the halves of the global readout; conditioned: [A, F, K], K <= 512, the
-    rest of the 512 being zero.
+    mean: [F]; findings and likeness: [F, 256], the halves of the global readout, columns by falling weight;
+    conditioned: [A, F, K], K even and < 512, each anatomy's own readout, its mean square length over the training
+    studies 1. An anatomy's vector is that beside the leading columns of the global halves: few studies have a finding
+    at a given anatomy, and what is alike elsewhere steadies their order.
     """
 
     def __init__(self, mean: Tensor, findings: Tensor, likeness: Tensor, conditioned: Tensor) -> None:
@@ -64,17 +68,27 @@ class CxrNetwork(nn.Module):  # type: ignore[misc] # torch is untyped here
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         seen = features(self.tokens(image), self.mean)
-        halves = [
-            nnf.normalize(seen @ self.findings, dim=-1),
-            LIKENESS_WEIGHT * nnf.normalize(seen @ self.likeness, dim=-1),
-        ]
-        overall = nnf.normalize(torch.cat(halves, dim=-1), dim=-1)
+        findings, likeness = seen @ self.findings, seen @ self.likeness
+        anatomy = self._anatomy(seen, findings, likeness)
+        return _joined(findings, likeness), anatomy, self._attention(seen)
+
+    def _anatomy(self, seen: Tensor, findings: Tensor, likeness: Tensor) -> Tensor:
+        """Own readout and global one side by side; the root of its length lets a clear finding outweigh the global."""
         read = torch.einsum("bf,afk->bak", seen, self.conditioned)
-        anatomy = nnf.normalize(nnf.pad(read, (0, DIMENSIONS - read.shape[-1])), dim=-1)
-        return overall, anatomy, self._attention(seen)
+        own = read / read.norm(dim=-1, keepdim=True).clamp(min=_TINY).sqrt()
+        rest = (DIMENSIONS - read.shape[-1]) // 2
+        overall = _joined(findings[:, :rest], likeness[:, :rest])[:, None].expand(-1, read.shape[1], -1)
+        parts = [math.sqrt(1 - GLOBAL_SHARE) * own, math.sqrt(GLOBAL_SHARE) * overall]
+        return nnf.normalize(torch.cat(parts, dim=-1), dim=-1)
 
     def _attention(self, seen: Tensor) -> Tensor:
         """Share of each cell in an anatomy's vector: the length of its tokens' contributions, sum 1."""
         pull = (seen[:, None, :] * self.leverage[None]).square()
         cells = pull.reshape(-1, self.leverage.shape[0], DIRECTIONS, CELLS, CELLS).sum(dim=2).sqrt()
         return cells / cells.sum(dim=(2, 3), keepdim=True).clamp(min=_TINY)
+
+
+def _joined(findings: Tensor, likeness: Tensor) -> Tensor:
+    """Return the two halves of the global readout [B, K] as one unit vector [B, 2 K]."""
+    halves = [nnf.normalize(findings, dim=-1), LIKENESS_WEIGHT * nnf.normalize(likeness, dim=-1)]
+    return nnf.normalize(torch.cat(halves, dim=-1), dim=-1)

@@ -40,7 +40,7 @@ class Hyperparameters:
     penalty: float = 3.0
     anatomy_penalty: float = 1.0
     anatomy_dimensions: int = 128
-    emptiness: float = 0.3
+    emptiness: float = 1.0
     seed: int = 0
 
 
@@ -55,20 +55,17 @@ def train(studies: Sequence[OpeniStudy], chosen: Hyperparameters) -> CxrNetwork:
     def per_image(targets: NDArray[np.float32]) -> Tensor:
         return torch.from_numpy(targets)[owner]
 
+    def conditioned(anatomy: str) -> Tensor:
+        targets = anatomy_targets(studies, anatomy, chosen.anatomy_dimensions, chosen.emptiness)
+        weights = compressed(local.fit(per_image(targets)), local.gram, chosen.anatomy_dimensions)
+        return weights / (seen[0] @ weights).square().sum(dim=1).mean().sqrt()
+
     half = DIMENSIONS // 2
-    conditioned = [
-        compressed(
-            local.fit(per_image(anatomy_targets(studies, name, chosen.anatomy_dimensions, chosen.emptiness))),
-            local.gram,
-            chosen.anatomy_dimensions,
-        )
-        for name in ANATOMIES
-    ]
     network = CxrNetwork(
         mean,
         findings=compressed(overall.fit(per_image(finding_targets(studies))), overall.gram, half),
         likeness=compressed(overall.fit(per_image(likeness_targets(studies, half))), overall.gram, half),
-        conditioned=torch.stack(conditioned),
+        conditioned=torch.stack([conditioned(name) for name in ANATOMIES]),
     )
     network.eval()
     return network

@@ -40,6 +40,15 @@ def test_image_without_edges_yields_finite_numbers(network):
     assert all(bool(torch.isfinite(values).all()) for values in outputs)
 
 
+def test_anatomy_without_a_readout_of_its_own_leans_on_the_global(network):
+    """Where its own readout answers nothing, an anatomy's vector still orders images as the global one does."""
+    silent = CxrNetwork(network.mean, network.findings, network.likeness, torch.zeros(len(ANATOMIES), 512, 2)).eval()
+
+    overall, anatomy, _ = silent(torch.rand(4, 1, 128, 128))
+
+    torch.testing.assert_close(anatomy[:, 0] @ anatomy[:, 0].T, overall @ overall.T, atol=0.02, rtol=0)
+
+
 def test_ridge_recovers_a_linear_map():
     """Without a penalty to speak of, exact targets give their weights back."""
     seen, weights = torch.randn(200, 6, generator=torch.Generator().manual_seed(0)), torch.arange(12.0).view(6, 2)
