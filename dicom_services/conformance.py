@@ -73,7 +73,9 @@ studies of a patient who was not asked for.
 
 Inside each indexed study the series level shows one more series, Modality SR, "{series}", Instance Availability
 NEARLINE. Its Structured Report is computed when it is retrieved, at study, series or image level. Asked again while
-model and index are unchanged, it has the same SOP Instance UID.
+model and index are unchanged, it has the same SOP Instance UID. At image level a report that was retrieved before is
+delivered again under its own SOP Instance UID, whatever the index holds now; one that was listed and never made before
+the index changed counts as a failed sub-operation, never as another report.
 
 C-MOVE sub-operations name the requester as Move Originator and go to configured peers only. Objects go out in the
 transfer syntax in which they are stored when the receiver accepts it, else decompressed in little endian, else they

@@ -132,3 +132,7 @@ class SimilarCasesPort(Protocol):
         The same SOP Instance UID always yields the same bytes. Raises UserError when the study is not indexed.
         """
         ...
+
+    def issued(self, sop_instance_uid: str) -> StoredObject | None:
+        """Return a report that render() made before, whatever the index holds now; None when there is none."""
+        ...

@@ -49,7 +49,7 @@ class Plan:
 
     objects: list[StoredObject]
     unmade: list[str]
-    """SOP Instance UIDs of reports that could not be computed; they count as failed sub-operations."""
+    """SOP Instance UIDs of reports that cannot be made (any more); they count as failed sub-operations."""
 
 
 @dataclass
@@ -132,9 +132,7 @@ def _plan(exchange: Exchange, query: QueryPort, similar: SimilarCasesPort) -> Pl
     try:
         request = parse_retrieve(exchange.identifier(), exchange.is_patient_root)
         plan = Plan(query.instances(request), [])
-        for study, virtual in virtual_series(similar, request.study_instance_uids).items():
-            if _covers(request, virtual) and _is_of_patient(request, study, query):
-                _add_report(plan, virtual, similar)
+        _add_reports(plan, request, query, similar)
     except UnreadableIdentifier:
         exchange.respond(UNABLE_TO_PROCESS, comment="identifier cannot be read")
     except InvalidIdentifier as error:
@@ -143,18 +141,32 @@ def _plan(exchange: Exchange, query: QueryPort, similar: SimilarCasesPort) -> Pl
         log.warning("retrieve_failed", error=type(error).__name__)
         exchange.respond(MATCHES_UNKNOWN, comment="the catalogue does not answer")
     else:
-        if len(plan.objects) <= MAX_SUBOPERATIONS:
+        if len(plan.objects) + len(plan.unmade) <= MAX_SUBOPERATIONS:
             return plan
         exchange.respond(UNABLE_TO_PROCESS, comment=f"more than {MAX_SUBOPERATIONS} objects match")
     return None
 
 
-def _covers(request: RetrieveRequest, virtual: VirtualSeries) -> bool:
-    if request.level is Level.STUDY:
-        return True
-    if virtual.series_instance_uid not in request.series_instance_uids:
-        return False
-    return request.level is Level.SERIES or virtual.sop_instance_uid in request.sop_instance_uids
+def _add_reports(plan: Plan, request: RetrieveRequest, query: QueryPort, similar: SimilarCasesPort) -> None:
+    """Add the reports of similar cases that the request covers, each once; one that came back is held already."""
+    held = {item.sop_instance_uid for item in plan.objects}
+    covered = {
+        virtual.sop_instance_uid: virtual
+        for study, virtual in virtual_series(similar, request.study_instance_uids).items()
+        if request.level is Level.STUDY or virtual.series_instance_uid in request.series_instance_uids
+        if _is_of_patient(request, study, query)
+    }
+    named = request.sop_instance_uids if request.level is Level.IMAGE else covered
+    for uid in dict.fromkeys(named):
+        if uid in held:
+            continue
+        report = _made(covered[uid], similar) if uid in covered else None
+        if request.level is Level.IMAGE and (report is None or report.sop_instance_uid != uid):
+            report = _issued(uid, request, query, similar)
+        if report is not None:
+            plan.objects.append(report)
+        elif covered:  # listed once, never made, and the index has moved on: no success that delivers nothing
+            plan.unmade.append(uid)
 
 
 def _is_of_patient(request: RetrieveRequest, study: str, query: QueryPort) -> bool:
@@ -163,16 +175,25 @@ def _is_of_patient(request: RetrieveRequest, study: str, query: QueryPort) -> bo
     return not request.patient_id or bool(query.instances(of_patient))
 
 
-def _add_report(plan: Plan, virtual: VirtualSeries, similar: SimilarCasesPort) -> None:
+def _made(virtual: VirtualSeries, similar: SimilarCasesPort) -> StoredObject | None:
     try:
-        made = describe(similar.render(virtual.study_instance_uid))
+        return describe(similar.render(virtual.study_instance_uid))
     except RadirError as error:
         log.warning("similar_cases_not_rendered", error=type(error).__name__)
-        made = None
-    if made is None:
-        plan.unmade.append(virtual.sop_instance_uid)
-    else:
-        plan.objects.append(made)
+        return None
+
+
+def _issued(uid: str, request: RetrieveRequest, query: QueryPort, similar: SimilarCasesPort) -> StoredObject | None:
+    """Return the very report that an earlier query listed, under the study, series and patient of the request."""
+    report = similar.issued(uid)
+    if (
+        report is None
+        or report.study_instance_uid not in request.study_instance_uids
+        or report.series_instance_uid not in request.series_instance_uids
+        or not _is_of_patient(request, report.study_instance_uid, query)
+    ):
+        return None
+    return report
 
 
 def _deliver(exchange: Exchange, plan: Plan, send: Send, comment: str = "") -> None:

@@ -13,8 +13,8 @@ from typing import Self
 import structlog
 
 from dicom_services.privacy import silence_libraries
-from dicom_services.scp.ports import VirtualSeries
-from dicom_services.scu.send import send_files
+from dicom_services.scp.ports import StoredObject, VirtualSeries
+from dicom_services.scu.send import describe, send_files
 from dicom_services.sr import uids
 from dicom_services.sr.content import NodeIdentity
 from dicom_services.sr.document import write_similar_cases
@@ -67,6 +67,10 @@ class SimilarSeries:
 
     def render(self, study_instance_uid: str) -> Path:
         return self.document(self._question(study_instance_uid), "dicom")
+
+    def issued(self, sop_instance_uid: str) -> StoredObject | None:
+        known = self.node.holdings.issued(sop_instance_uid)
+        return describe(self.node.root / str(known["path"])) if known else None
 
     def _question(self, study_instance_uid: str) -> Query:
         return Query(study_instance_uid, GLOBAL, self.node.settings.search.k)

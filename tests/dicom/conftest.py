@@ -26,6 +26,7 @@ from dicom_services.scp.ports import (
     VirtualSeries,
 )
 from dicom_services.scp.server import DicomServer, Ports, start_server
+from dicom_services.scu.send import describe
 from radir_node.domain.study import InstanceHeader
 from radir_node.errors import DatabaseDown, UnknownStudy
 from radir_node.settings import Dicom, Peer
@@ -45,6 +46,8 @@ class MemoryArchive:
     refused: list[tuple[str, str, str]] = field(default_factory=list)
     reports: dict[str, tuple[VirtualSeries, Path]] = field(default_factory=dict)
     """Study Instance UID -> its virtual series and the file that render() returns."""
+    made_before: dict[str, Path] = field(default_factory=dict)
+    """SOP Instance UID -> report that was handed out."""
     asked_at_once: list[int] = field(default_factory=list)
     """Number of studies in each question for virtual series."""
     rendered: Counter[str] = field(default_factory=Counter)
@@ -94,6 +97,11 @@ class MemoryArchive:
             raise UnknownStudy("the study is not indexed")
         self.rendered[study_instance_uid] += 1
         return self.reports[study_instance_uid][1]
+
+    def issued(self, sop_instance_uid: str) -> StoredObject | None:
+        self._check()
+        path = self.made_before.get(sop_instance_uid)
+        return describe(path) if path else None
 
     def _check(self) -> None:
         if self.down:

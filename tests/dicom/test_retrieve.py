@@ -21,8 +21,9 @@ from pydicom.uid import (
     generate_uid,
 )
 from pynetdicom import AE, evt
-from pynetdicom.presentation import build_context
+from pynetdicom.presentation import build_context, build_role
 from pynetdicom.sop_class import CTImageStorage
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet as StudyRootGet
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as StudyRootMove
 
 from dicom_services.scp.ports import VirtualSeries
@@ -227,6 +228,93 @@ def test_report_is_of_the_patient_asked_for(node, get, make_file):
 
     assert [ds.SOPInstanceUID] == [dcmread(path).SOPInstanceUID for path in own]
     assert other == []
+
+
+@dataclass
+class Reported:
+    """An indexed study: its UIDs, and the keys of an image level retrieve in its virtual series."""
+
+    study: str
+    series: str
+    current: str
+    """SOP Instance UID of the report that would be made now."""
+
+    def keys(self, sop_instance_uid: str) -> tuple[str, ...]:
+        unique = (f"StudyInstanceUID={self.study}", f"SeriesInstanceUID={self.series}")
+        return ("QueryRetrieveLevel=IMAGE", *unique, f"SOPInstanceUID={sop_instance_uid}")
+
+
+@pytest.fixture
+def report_file(make_file) -> Callable[[str, str], Path]:
+    """Write a report into a study and series."""
+
+    def make(study: str, series: str) -> Path:
+        return make_file(SOPClassUID=EnhancedSRStorage, StudyInstanceUID=study, SeriesInstanceUID=series, Modality="SR")
+
+    return make
+
+
+@pytest.fixture
+def reported(node, study_of, report_file) -> Reported:
+    study, paths = study_of(1)
+    send_files(node.peer, paths, "TEST")
+    made = report_file(study, series := generate_uid())
+    current = str(dcmread(made).SOPInstanceUID)
+    node.archive.reports[study] = (VirtualSeries(study, series, current, EnhancedSRStorage, 9001), made)
+    return Reported(study, series, current)
+
+
+def failed(node, reported: Reported, sop_instance_uid: str) -> tuple[int, list[str]]:
+    """C-GET one report; return the final status and the Failed SOP Instance UID List, which getscu does not read."""
+    query = Dataset()
+    query.QueryRetrieveLevel, query.StudyInstanceUID = "IMAGE", reported.study
+    query.SeriesInstanceUID, query.SOPInstanceUID = reported.series, sop_instance_uid
+    association = AE("VIEWER").associate(
+        node.peer.host,
+        node.peer.port,
+        contexts=[build_context(StudyRootGet), build_context(EnhancedSRStorage)],
+        ae_title="RADIR",
+        ext_neg=[build_role(EnhancedSRStorage, scp_role=True)],
+        evt_handlers=[(evt.EVT_C_STORE, lambda event: 0)],
+    )
+    *_, (status, identifier) = association.send_c_get(query, StudyRootGet)
+    association.release()
+    uids = identifier.get("FailedSOPInstanceUIDList") if identifier else None
+    return status.Status, [uids] if isinstance(uids, str) else list(uids or [])
+
+
+def test_report_that_was_made_before(node, get, reported, report_file, dataset_bytes):
+    """A report handed out once is delivered under its UID after the index has moved on, and no new one is made."""
+    earlier = report_file(reported.study, reported.series)
+    uid = str(dcmread(earlier).SOPInstanceUID)
+    node.archive.made_before[uid] = earlier
+
+    (got,) = get(node, *reported.keys(uid))
+
+    assert dataset_bytes(earlier) == dataset_bytes(got)
+    assert 0 == node.archive.rendered[reported.study]
+
+
+def test_report_of_another_study_stays_where_it_is(node, reported, report_file):
+    """A UID under the wrong study is no way to a report."""
+    elsewhere = report_file(generate_uid(), generate_uid())
+    uid = str(dcmread(elsewhere).SOPInstanceUID)
+    node.archive.made_before[uid] = elsewhere
+
+    assert (0xA702, [uid]) == failed(node, reported, uid)
+
+
+def test_report_that_was_listed_and_cannot_be_made_any_more(node, reported):
+    """A listed report that the index left behind before it was made has failed, by name; it is no empty success."""
+    assert (0xA702, ["2.25.4711"]) == failed(node, reported, "2.25.4711")
+
+
+def test_report_never_stands_in_for_another(node, reported, report_file):
+    """Where the index moves on while the report is made, the other report is not delivered under the asked-for UID."""
+    virtual, _ = node.archive.reports[reported.study]
+    node.archive.reports[reported.study] = (virtual, report_file(reported.study, reported.series))
+
+    assert (0xA702, [reported.current]) == failed(node, reported, reported.current)
 
 
 def test_move_names_the_requester(moving_node, destination, study_of):

@@ -1,4 +1,4 @@
-"""The virtual series over a real catalogue and index: named for many studies at once."""
+"""The virtual series over a real catalogue and index: named for many studies at once, and kept once made."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator
@@ -85,3 +85,26 @@ def test_the_name_is_that_of_the_report(node: Node, index: Index) -> None:
     named = series.series_of_many(["1.1"])["1.1"].sop_instance_uid
 
     assert series.render("1.1").name.startswith(f"{named}.")
+
+
+def test_a_report_outlives_the_index_that_it_was_made_from(node: Node, index: Index) -> None:
+    """One more indexed study makes another report; the earlier one is still there under its own name."""
+    index(1)
+    index(2)
+    series = SimilarSeries.of(node)
+    path = series.render("1.1")
+    before = series.series_of_many(["1.1"])["1.1"]
+
+    index(3)
+    after = series.series_of_many(["1.1"])["1.1"]
+    kept = series.issued(before.sop_instance_uid)
+
+    assert kept is not None
+    assert (path, "1.1", before.series_instance_uid, before.sop_instance_uid) == (
+        kept.path,
+        kept.study_instance_uid,
+        kept.series_instance_uid,
+        kept.sop_instance_uid,
+    )
+    assert after.sop_instance_uid != before.sop_instance_uid
+    assert series.issued(after.sop_instance_uid) is None
