@@ -21,6 +21,8 @@ from radir_node.catalog.database import Database, open_database
 from radir_node.catalog.migrate import upgrade
 from radir_node.phantoms.archive import cases, render
 
+DCMTK = "/usr/bin"
+"""Where Debian puts it: pynetdicom installs programs of the same names into the virtual environment."""
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -155,7 +157,18 @@ class RunningNode:
         """Send with DCMTK's storescu, as a modality would; options of storescu may come before the paths."""
         options = [part for part in paths if isinstance(part, str)]
         files = [str(part) for part in paths if not isinstance(part, str)]
-        command = ["storescu", *options, "-aec", "RADIR", "+sd", "+r", "-R", "127.0.0.1", str(self.port("scp")), *files]
+        command = [
+            f"{DCMTK}/storescu",
+            *options,
+            "-aec",
+            "RADIR",
+            "+sd",
+            "+r",
+            "-R",
+            "127.0.0.1",
+            str(self.port("scp")),
+            *files,
+        ]
         environment = {**os.environ, "TCP_NODELAY": "1"}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 

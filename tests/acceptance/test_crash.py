@@ -64,7 +64,7 @@ def holds_radiograph(folder: Path) -> bool:
 
 def interrupted_send(node: Node, files: list[Path], seconds: float) -> str:
     """Start a send, kill the node after so many seconds, and return what storescu said."""
-    command = ["storescu", "-v", "-aec", "RADIR", "-R", "127.0.0.1", str(node.port("scp")), *map(str, files)]
+    command = ["/usr/bin/storescu", "-v", "-aec", "RADIR", "-R", "127.0.0.1", str(node.port("scp")), *map(str, files)]
     environment = {**os.environ, "TCP_NODELAY": "1"}
     sender = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     killer = threading.Timer(seconds, node.kill)

@@ -36,7 +36,7 @@ def effusion(filled: Node) -> str:
 
 
 def query(node: Node, tool: str, *arguments: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    command = [tool, "-S", "-aec", "RADIR", *arguments, "127.0.0.1", str(node.port("scp"))]
+    command = [f"/usr/bin/{tool}", "-S", "-aec", "RADIR", *arguments, "127.0.0.1", str(node.port("scp"))]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60, check=False)
 
 
