@@ -90,8 +90,9 @@ def care(node: Node) -> None:
     if adopted:
         log.warning("studies_adopted", studies=adopted)
     state = node.index.sync()
-    growing = sum(int(partition.growing.alive.sum()) for partition in state.partitions.values())
-    if growing < node.settings.index.snapshot_after:
+    # Without a snapshot, rows read at the start count too: they are sealed in memory and on no disk.
+    unsaved = (int(p.growing.alive.sum()) if state.snapshot else p.rows for p in state.partitions.values())
+    if sum(unsaved) < node.settings.index.snapshot_after:
         return
     try:
         written = node.index.rebuild()

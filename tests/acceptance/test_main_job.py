@@ -222,3 +222,17 @@ def test_a_database_that_is_away_is_one_clear_line(make_node: Callable[..., Node
     assert (done.returncode, len(done.stderr.splitlines())) == (75, 1), done.stderr
     assert "127.0.0.1:1/node does not answer" in done.stderr
     assert "secret" not in done.stderr
+
+
+@pytest.mark.requirement("RN-03")
+def test_the_worker_writes_a_snapshot_when_enough_has_changed(
+    make_node: Callable[..., Node], phantoms: Path, wait: Callable[..., None]
+) -> None:
+    """Nobody has to rebuild by hand: past index.snapshot_after new vectors the files follow the catalogue."""
+    node = make_node(INDEX__SNAPSHOT_AFTER="10").start()
+    node.send(sorted(phantoms.iterdir())[0])
+    node.settled()
+
+    wait(lambda: node.json("index", "verify")["snapshot"] is not None, 60, lambda: node.log()[-2000:])
+
+    assert node.json("index", "verify")["sound"]
