@@ -52,10 +52,11 @@ class Search:
 
     def disclose(self, actor: str, answer: SimilarCases) -> None:
         """Record that the cases of an answer were shown to somebody."""
-        query = self.cases.by_uid(answer.query.study_instance_uid)
-        shown = [self.cases.by_uid(match.study_instance_uid) for match in answer.matches]
+        asked = answer.query.study_instance_uid
+        known = self.cases.by_uids([asked, *(match.study_instance_uid for match in answer.matches)])
+        query = known.pop(asked, None)
         if query is not None:
-            self.cases.disclosed(actor, query.id, [case.id for case in shown if case is not None])
+            self.cases.disclosed(actor, query.id, [case.id for case in known.values()])
 
     def snapshot_ids(self, partition: str) -> dict[Modality, str]:
         """Return for each modality the identity of a partition's content now, without searching it."""
