@@ -6,7 +6,7 @@ conf/radir.toml lists every key at its default; tests/test_settings.py proves th
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -30,12 +30,79 @@ class Database(Section):
     """postgresql://... of the site's server; empty = the embedded Postgres under storage.root."""
 
 
-class Peer(Section):
-    """A DICOM application entity the node may send to."""
+Verb = Literal["echo", "store", "find", "move", "get", "commitment", "mpps", "availability"]
+"""What a DICOM caller may be allowed to ask of the node."""
 
-    ae_title: str
+VERBS: tuple[Verb, ...] = get_args(Verb)
+
+
+class Peer(Section):
+    """A DICOM application entity that the node knows: what it may ask here, and where it is reached."""
+
+    ae_title: str = Field(min_length=1, max_length=16)
     host: str
+    """Where the node sends to; also the one address this AE title is accepted from, unless addresses names others."""
     port: int = Field(ge=1, le=65535)
+    tls: bool = False
+    """Associations of the node to this peer use TLS (dicom.tls)."""
+    allow: tuple[Verb, ...] = VERBS
+    """What this peer may ask of the node."""
+    addresses: tuple[str, ...] = ()
+    """Addresses or networks (10.1.0.0/16) that the AE title is accepted from; "*" = any; empty = host alone."""
+    certificate: str = ""
+    """Subject Common Name or DNS name of the client certificate that this AE title needs over TLS; empty = any."""
+    max_associations: int = Field(default=16, ge=1)
+    find_limit: int = Field(default=10000, ge=1)
+    """Answers to one C-FIND; what is beyond ends with status 0xA700."""
+    character_set: str = ""
+    """Specific Character Set of answers where the query names none, for a peer that reads no other; empty = by value."""
+
+
+class Timeouts(Section):
+    """Deadlines of every association, in seconds."""
+
+    connect_seconds: float = Field(default=5, gt=0)
+    """Outgoing: TCP connection, TLS handshake and the answer to the association request, each."""
+    request_seconds: float = Field(default=5, gt=0)
+    """Incoming: from the TCP connection to the last byte of the association request, TLS handshake included (ARTIM)."""
+    pdu_seconds: float = Field(default=30, gt=0)
+    """From the first byte of a PDU to its last, read or written."""
+    idle_seconds: float = Field(default=300, gt=0)
+    """An association on which no request arrives for so long is aborted."""
+    response_seconds: float = Field(default=300, gt=0)
+    """A peer's answer to a request of the node."""
+    association_seconds: float = Field(default=14400, gt=0)
+    """One association, whatever it does."""
+
+
+class Tls(Section):
+    """DICOM over TLS by BCP 195 (PS3.15 B.12), beside the plain port."""
+
+    enabled: bool = False
+    """Listen on this port too; a peer with tls = true is reached over TLS either way."""
+    port: int = Field(default=2762, ge=0, le=65535)
+    """0 = any free port."""
+    certificate: Path = Path("/etc/radir/tls/node.pem")
+    """Certificate chain of the node, PEM."""
+    key: Path = Path("/etc/radir/tls/node.key")
+    authorities: str = ""
+    """PEM file of the authorities that issue the peers' certificates; empty = the system's."""
+    revoked: str = ""
+    """PEM file of certificate revocation lists; empty = none are checked."""
+    client_certificates: Literal["required", "optional"] = "required"
+
+
+class UserIdentity(Section):
+    """User identity negotiation (PS3.7 D.3.3.7)."""
+
+    mode: Literal["ignored", "supported", "required"] = "ignored"
+    """supported: an identity that is offered must be right; required: one must be offered."""
+    users: dict[str, str] = {}
+    """User name -> argon2 hash of the passcode."""
+    jwt_keys: str = ""
+    """File of the JSON Web Key Set that signs the tokens accepted as identity; empty = no tokens."""
+    jwt_issuer: str = ""
+    jwt_audience: str = "radir"
 
 
 class Dicom(Section):
@@ -44,23 +111,42 @@ class Dicom(Section):
     """Address to listen on. Loopback by default: opening it to the network is a decision."""
     port: int = Field(default=11112, ge=0, le=65535)
     """0 = any free port; the chosen one is written to storage.root/run/scp.json."""
-    max_associations: int = Field(default=32, ge=1)
+    require_called_ae_title: bool = False
+    """Reject callers that name another AE title than ae_title."""
+    unknown_callers: tuple[Verb, ...] = ("echo", "store")
+    """What AE titles that are no peer may ask; empty = their associations are rejected."""
+    store_workers: int = Field(default=2, ge=0, le=64)
+    """Processes that receive; 0 = one process does everything, for small installations."""
+    query_workers: int = Field(default=1, ge=1, le=64)
+    """Processes that answer queries and retrieves, so that a flood of images does not hold them up."""
+    max_associations: int = Field(default=64, ge=1)
+    """Associations at a time, of all callers together."""
     max_pdu: int = Field(default=131072, ge=4096, le=131072)
-    network_timeout_seconds: float = Field(default=60, gt=0)
+    timeouts: Timeouts = Timeouts()
     duplicate_policy: Literal["keep", "replace"] = "replace"
     """Same SOP Instance UID with other content: keep the first copy, or make the new one current (old file stays)."""
     quiet_seconds_radiograph: float = Field(default=5, ge=0)
     """A study of radiographs is complete when nothing arrived for this long."""
     quiet_seconds_ct: float = Field(default=30, ge=0)
+    force_seconds: float = Field(default=3600, gt=0)
+    """A study that has not settled for so long after its first instance is indexed as it is."""
+    verify_with: str = ""
+    """Name of the peer whose counts a quiet study is compared with before it is indexed; empty = unverified."""
+    retrieve_from: str = ""
+    """Name of the peer that is asked to deliver what the node no longer keeps; empty = such objects fail."""
     peers: dict[str, Peer] = {}
-    """Move destinations and push targets by name, e.g. [dicom.peers.pacs]."""
+    """Known application entities by name, e.g. [dicom.peers.pacs]: callers, move destinations and push targets."""
     push_to: str = ""
     """Name of the peer that gets the SR of every indexed study; empty = no push."""
+    tls: Tls = Tls()
+    user_identity: UserIdentity = UserIdentity()
 
     @model_validator(mode="after")
-    def _push_to_a_known_peer(self) -> Self:
-        if self.push_to and self.push_to not in self.peers:
-            raise ValueError(f"push_to: there is no peer {self.push_to!r}; known: {', '.join(self.peers) or 'none'}")
+    def _names_known_peers(self) -> Self:
+        for key in ("push_to", "verify_with", "retrieve_from"):
+            name = getattr(self, key)
+            if name and name not in self.peers:
+                raise ValueError(f"{key}: there is no peer {name!r}; known: {', '.join(self.peers) or 'none'}")
         return self
 
 
