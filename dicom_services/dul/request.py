@@ -56,6 +56,8 @@ class AssociateRequest:
     """Longest P-DATA-TF that the caller takes; 0 = any."""
     roles: Mapping[str, tuple[bool, bool]]
     """SOP class -> (caller wants the SCU role, caller wants the SCP role), where it negotiates roles."""
+    extended: Mapping[str, bytes]
+    """SOP class -> service class application information of SOP class extended negotiation (PS3.7 D.3.3.5)."""
     identity: OfferedIdentity | None = None
     over_tls: bool = False
     certificate: Mapping[str, object] | None = None
