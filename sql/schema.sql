@@ -12,12 +12,53 @@ CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
 );
 
+CREATE TABLE public.announcement (
+    study_instance_uid text NOT NULL,
+    evidence text NOT NULL,
+    sop_instance_uids text[] NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.commitment (
+    id bigint NOT NULL,
+    transaction_uid text NOT NULL,
+    calling_ae_title text NOT NULL,
+    items jsonb NOT NULL,
+    duplicate boolean DEFAULT false NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    leased_until timestamp with time zone,
+    delivered_at timestamp with time zone,
+    CONSTRAINT ck_commitment_state CHECK ((state = ANY (ARRAY['waiting'::text, 'delivered'::text, 'dead'::text])))
+);
+
+ALTER TABLE public.commitment ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.commitment_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.delivery (
     id bigint NOT NULL,
     study_id bigint NOT NULL,
     sop_instance_uid text NOT NULL,
     peer text NOT NULL,
-    delivered_at timestamp with time zone DEFAULT now() NOT NULL
+    delivered_at timestamp with time zone,
+    path text DEFAULT ''::text NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    leased_until timestamp with time zone,
+    confirmed_at timestamp with time zone,
+    CONSTRAINT ck_delivery_state CHECK ((state = ANY (ARRAY['waiting'::text, 'delivered'::text, 'dead'::text])))
 );
 
 ALTER TABLE public.delivery ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -156,6 +197,17 @@ ALTER TABLE public.model_version ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTIT
     CACHE 1
 );
 
+CREATE TABLE public.mpps (
+    sop_instance_uid text NOT NULL,
+    state text NOT NULL,
+    study_instance_uids text[] DEFAULT '{}'::text[] NOT NULL,
+    calling_ae_title text DEFAULT ''::text NOT NULL,
+    dataset bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT ck_mpps_state CHECK ((state = ANY (ARRAY['IN PROGRESS'::text, 'COMPLETED'::text, 'DISCONTINUED'::text])))
+);
+
 CREATE TABLE public.node_secret (
     name text NOT NULL,
     value bytea NOT NULL
@@ -166,7 +218,9 @@ CREATE TABLE public.refusal (
     at timestamp with time zone DEFAULT now() NOT NULL,
     calling_ae_title text DEFAULT ''::text NOT NULL,
     sop_class_uid text DEFAULT ''::text NOT NULL,
-    reason text NOT NULL
+    reason text NOT NULL,
+    times bigint DEFAULT 1 NOT NULL,
+    first_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 ALTER TABLE public.refusal ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -226,7 +280,9 @@ CREATE TABLE public.series (
     modality text DEFAULT ''::text NOT NULL,
     series_number integer,
     series_description text DEFAULT ''::text NOT NULL,
-    body_part_examined text DEFAULT ''::text NOT NULL
+    body_part_examined text DEFAULT ''::text NOT NULL,
+    number_of_instances integer DEFAULT 0 NOT NULL,
+    indexed_content text DEFAULT ''::text NOT NULL
 );
 
 ALTER TABLE public.series ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -246,21 +302,30 @@ CREATE TABLE public.study (
     reason text DEFAULT ''::text NOT NULL,
     modality text DEFAULT ''::text NOT NULL,
     patient_code bigint NOT NULL,
-    patient_id text DEFAULT ''::text NOT NULL,
-    issuer_of_patient_id text DEFAULT ''::text NOT NULL,
+    patient_id text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    issuer_of_patient_id text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
     patient_name text DEFAULT ''::text NOT NULL,
     patient_birth_date date,
     patient_sex text DEFAULT ''::text NOT NULL,
     patient_age_years double precision,
     study_id text DEFAULT ''::text NOT NULL,
     study_date date,
-    study_time text DEFAULT ''::text NOT NULL,
-    accession_number text DEFAULT ''::text NOT NULL,
+    study_time text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    accession_number text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
     study_description text DEFAULT ''::text NOT NULL,
     referring_physician_name text DEFAULT ''::text NOT NULL,
     first_received_at timestamp with time zone DEFAULT now() NOT NULL,
     last_received_at timestamp with time zone DEFAULT now() NOT NULL,
     indexed_at timestamp with time zone,
+    patient_name_key text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    number_of_instances integer DEFAULT 0 NOT NULL,
+    completion text DEFAULT ''::text NOT NULL,
+    evidence text DEFAULT ''::text NOT NULL,
+    opened_at timestamp with time zone DEFAULT now() NOT NULL,
+    expected_instances integer,
+    times_asked integer DEFAULT 0 NOT NULL,
+    CONSTRAINT ck_study_completion CHECK ((completion = ANY (ARRAY[''::text, 'verified'::text, 'unverified'::text, 'forced'::text]))),
+    CONSTRAINT ck_study_evidence CHECK ((evidence = ANY (ARRAY[''::text, 'ian'::text, 'mpps'::text, 'commitment'::text, 'count'::text, 'timer'::text, 'force timer'::text, 'operator'::text]))),
     CONSTRAINT ck_study_state CHECK ((state = ANY (ARRAY['receiving'::text, 'quiet'::text, 'queued'::text, 'encoding'::text, 'indexed'::text, 'not_indexable'::text, 'failed'::text])))
 );
 
@@ -278,6 +343,12 @@ ALTER TABLE ONLY public.account
 
 ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+
+ALTER TABLE ONLY public.announcement
+    ADD CONSTRAINT announcement_pkey PRIMARY KEY (study_instance_uid, evidence);
+
+ALTER TABLE ONLY public.commitment
+    ADD CONSTRAINT commitment_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.delivery
     ADD CONSTRAINT delivery_pkey PRIMARY KEY (id);
@@ -302,6 +373,9 @@ ALTER TABLE ONLY public.issued_sr
 
 ALTER TABLE ONLY public.model_version
     ADD CONSTRAINT model_version_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.mpps
+    ADD CONSTRAINT mpps_pkey PRIMARY KEY (sop_instance_uid);
 
 ALTER TABLE ONLY public.node_secret
     ADD CONSTRAINT node_secret_pkey PRIMARY KEY (name);
@@ -333,6 +407,9 @@ ALTER TABLE ONLY public.embedding
 ALTER TABLE ONLY public.model_version
     ADD CONSTRAINT uq_model_version_name UNIQUE (name);
 
+ALTER TABLE ONLY public.refusal
+    ADD CONSTRAINT uq_refusal_reason_calling_ae_title_sop_class_uid UNIQUE (reason, calling_ae_title, sop_class_uid);
+
 ALTER TABLE ONLY public.report
     ADD CONSTRAINT uq_report_study_id_sop_instance_uid UNIQUE (study_id, sop_instance_uid);
 
@@ -345,13 +422,25 @@ ALTER TABLE ONLY public.study
 ALTER TABLE ONLY public.study
     ADD CONSTRAINT uq_study_study_instance_uid UNIQUE (study_instance_uid);
 
+CREATE INDEX ix_commitment_due ON public.commitment USING btree (next_attempt_at) WHERE (state = 'waiting'::text);
+
+CREATE INDEX ix_delivery_due ON public.delivery USING btree (peer, next_attempt_at) WHERE (state = 'waiting'::text);
+
+CREATE INDEX ix_delivery_study_id ON public.delivery USING btree (study_id);
+
 CREATE INDEX ix_embedding_study_id ON public.embedding USING btree (study_id);
 
 CREATE INDEX ix_index_change_tx ON public.index_change USING btree (tx);
 
+CREATE INDEX ix_instance_reason ON public.instance USING btree (reason) WHERE (is_current AND (reason <> ''::text));
+
+CREATE INDEX ix_instance_replaced ON public.instance USING btree (sop_instance_uid) WHERE (NOT is_current);
+
 CREATE INDEX ix_instance_series_id ON public.instance USING btree (series_id);
 
 CREATE INDEX ix_issued_sr_study_id ON public.issued_sr USING btree (study_id);
+
+CREATE INDEX ix_mpps_study_instance_uids ON public.mpps USING gin (study_instance_uids) WHERE (state = 'IN PROGRESS'::text);
 
 CREATE INDEX ix_report_study_id ON public.report USING btree (study_id);
 
@@ -361,11 +450,15 @@ CREATE INDEX ix_series_series_instance_uid ON public.series USING btree (series_
 
 CREATE INDEX ix_study_accession_number ON public.study USING btree (accession_number);
 
-CREATE INDEX ix_study_patient_id ON public.study USING btree (patient_id);
+CREATE INDEX ix_study_patient ON public.study USING btree (patient_id, issuer_of_patient_id, id);
+
+CREATE INDEX ix_study_patient_name_key ON public.study USING btree (patient_name_key);
 
 CREATE INDEX ix_study_state ON public.study USING btree (state);
 
-CREATE INDEX ix_study_study_date ON public.study USING btree (study_date);
+CREATE INDEX ix_study_study_date ON public.study USING btree (study_date, id);
+
+CREATE UNIQUE INDEX uq_commitment_transaction ON public.commitment USING btree (calling_ae_title, transaction_uid) WHERE (NOT duplicate);
 
 CREATE UNIQUE INDEX uq_index_snapshot_active ON public.index_snapshot USING btree (state) WHERE (state = 'active'::text);
 

@@ -3,6 +3,7 @@
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 NAMING = {
@@ -12,6 +13,9 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
 }
 metadata = sa.MetaData(naming_convention=NAMING)
+
+WAITING = sa.text("state = 'waiting'")
+"""Of deliveries and commitment results: the rows that a worker looks for."""
 
 
 class Xid8(UserDefinedType[int]):
@@ -44,12 +48,34 @@ def _text(name: str, **options: object) -> sa.Column[str]:
     return sa.Column(name, sa.Text, nullable=False, server_default="", **options)  # type: ignore[arg-type]
 
 
+def _code(name: str) -> sa.Column[str]:
+    """A text compared byte by byte: its index answers equality, prefixes and order."""
+    return sa.Column(name, sa.Text(collation="C"), nullable=False, server_default="")
+
+
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer, nullable=False, server_default="0")
+
+
 def _now(name: str) -> sa.Column[object]:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now())
 
 
 def _required(name: str, kind: object = sa.Text, *rest: object) -> sa.Column[object]:
     return sa.Column(name, kind, *rest, nullable=False)  # type: ignore[arg-type]
+
+
+def _attempts() -> list[sa.Column[object]]:
+    """Columns of something that is delivered to a peer, now or later."""
+    return [
+        sa.Column("state", sa.Text, nullable=False, server_default="waiting"),
+        sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("reason", sa.Text, nullable=False, server_default=""),
+        _now("created_at"),
+        _now("next_attempt_at"),
+        sa.Column("leased_until", sa.DateTime(timezone=True)),
+        sa.Column("delivered_at", sa.DateTime(timezone=True)),
+    ]
 
 
 def _study_key(index: bool = True) -> sa.Column[object]:
@@ -67,21 +93,32 @@ study = sa.Table(
     _text("reason"),
     _text("modality"),
     _required("patient_code", sa.BigInteger),
-    _text("patient_id", index=True),
-    _text("issuer_of_patient_id"),
+    _code("patient_id"),
+    _code("issuer_of_patient_id"),
     _text("patient_name"),
+    _code("patient_name_key"),
     sa.Column("patient_birth_date", sa.Date),
     _text("patient_sex"),
     sa.Column("patient_age_years", sa.Double),
     _text("study_id"),
-    sa.Column("study_date", sa.Date, index=True),
-    _text("study_time"),
-    _text("accession_number", index=True),
+    sa.Column("study_date", sa.Date),
+    _code("study_time"),
+    _code("accession_number"),
     _text("study_description"),
     _text("referring_physician_name"),
     _now("first_received_at"),
     _now("last_received_at"),
     sa.Column("indexed_at", sa.DateTime(timezone=True)),
+    _count("number_of_instances"),
+    _text("completion"),
+    _text("evidence"),
+    _now("opened_at"),
+    sa.Column("expected_instances", sa.Integer),
+    _count("times_asked"),
+    sa.Index("ix_study_patient", "patient_id", "issuer_of_patient_id", "id"),
+    sa.Index("ix_study_patient_name_key", "patient_name_key"),
+    sa.Index("ix_study_accession_number", "accession_number"),
+    sa.Index("ix_study_study_date", "study_date", "id"),
 )
 
 series = sa.Table(
@@ -94,6 +131,8 @@ series = sa.Table(
     sa.Column("series_number", sa.Integer),
     _text("series_description"),
     _text("body_part_examined"),
+    _count("number_of_instances"),
+    _text("indexed_content"),
     sa.UniqueConstraint("study_id", "series_instance_uid"),
 )
 
@@ -119,10 +158,71 @@ instance = sa.Table(
     sa.Index("ix_instance_series_id", "series_id"),
 )
 sa.Index("uq_instance_current", instance.c.sop_instance_uid, unique=True, postgresql_where=instance.c.is_current)
+sa.Index("ix_instance_replaced", instance.c.sop_instance_uid, postgresql_where=~instance.c.is_current)
+sa.Index(
+    "ix_instance_reason",
+    instance.c.reason,
+    postgresql_where=instance.c.is_current & (instance.c.reason != sa.literal_column("''")),
+)
 
 refusal = sa.Table(
-    "refusal", metadata, _id(), _now("at"), _text("calling_ae_title"), _text("sop_class_uid"), _required("reason")
+    "refusal",
+    metadata,
+    _id(),
+    _now("at"),
+    _text("calling_ae_title"),
+    _text("sop_class_uid"),
+    _required("reason"),
+    sa.Column("times", sa.BigInteger, nullable=False, server_default="1"),
+    _now("first_at"),
+    sa.UniqueConstraint("reason", "calling_ae_title", "sop_class_uid"),
 )
+
+announcement = sa.Table(
+    "announcement",
+    metadata,
+    sa.Column("study_instance_uid", sa.Text, primary_key=True),
+    sa.Column("evidence", sa.Text, primary_key=True),
+    _required("sop_instance_uids", sa.ARRAY(sa.Text)),
+    _now("at"),
+)
+
+mpps = sa.Table(
+    "mpps",
+    metadata,
+    sa.Column("sop_instance_uid", sa.Text, primary_key=True),
+    _required("state"),
+    sa.Column("study_instance_uids", sa.ARRAY(sa.Text), nullable=False, server_default="{}"),
+    _text("calling_ae_title"),
+    _required("dataset", sa.LargeBinary),
+    _now("created_at"),
+    _now("updated_at"),
+)
+sa.Index(
+    "ix_mpps_study_instance_uids",
+    mpps.c.study_instance_uids,
+    postgresql_using="gin",
+    postgresql_where=mpps.c.state == sa.literal_column("'IN PROGRESS'"),
+)
+
+commitment = sa.Table(
+    "commitment",
+    metadata,
+    _id(),
+    _required("transaction_uid"),
+    _required("calling_ae_title"),
+    _required("items", JSONB),
+    sa.Column("duplicate", sa.Boolean, nullable=False, server_default=sa.false()),
+    *_attempts(),
+)
+sa.Index(
+    "uq_commitment_transaction",
+    commitment.c.calling_ae_title,
+    commitment.c.transaction_uid,
+    unique=True,
+    postgresql_where=~commitment.c.duplicate,
+)
+sa.Index("ix_commitment_due", commitment.c.next_attempt_at, postgresql_where=WAITING)
 
 report = sa.Table(
     "report",
@@ -226,12 +326,15 @@ delivery = sa.Table(
     "delivery",
     metadata,
     _id(),
-    _study_key(index=False),
+    _study_key(),
     _required("sop_instance_uid"),
     _required("peer"),
-    _now("delivered_at"),
+    _text("path"),
+    *_attempts(),
+    sa.Column("confirmed_at", sa.DateTime(timezone=True)),
     sa.UniqueConstraint("sop_instance_uid", "peer"),
 )
+sa.Index("ix_delivery_due", delivery.c.peer, delivery.c.next_attempt_at, postgresql_where=WAITING)
 
 account = sa.Table(
     "account",

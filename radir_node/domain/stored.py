@@ -33,3 +33,16 @@ class StoredInstance:
     calling_ae_title: str
     received: dt.datetime
     """Aware, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something that a peer offered and the node did not take."""
+
+    reason: str
+    """Shown to people; holds no identifier."""
+    calling_ae_title: str
+    sop_class_uid: str
+    """Empty where it is not known or no valid UID."""
+    at: dt.datetime
+    """Aware, UTC."""

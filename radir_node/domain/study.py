@@ -24,6 +24,36 @@ class StudyState(StrEnum):
     FAILED = "failed"
 
 
+class Completion(StrEnum):
+    """How it was established that everything of a study had arrived, when it was last queued for indexing."""
+
+    OPEN = ""
+    """Not yet, or not any more: something arrived since."""
+    VERIFIED = "verified"
+    """A count agreed, or a peer said so."""
+    UNVERIFIED = "unverified"
+    """Nothing arrived for the quiet time, and nobody could be asked."""
+    FORCED = "forced"
+    """Indexed although more was known to come, or by order of the operator."""
+
+
+class Evidence(StrEnum):
+    """What a study's completion rests on."""
+
+    NONE = ""
+    IAN = "ian"
+    """Instance Availability Notification (PS3.4 Annex R)."""
+    MPPS = "mpps"
+    """Modality Performed Procedure Step COMPLETED (PS3.4 Annex F)."""
+    COMMITMENT = "commitment"
+    """A storage commitment request for the instances (PS3.4 Annex J)."""
+    COUNT = "count"
+    """Number of Study Related Instances (0020,1208) at the PACS."""
+    TIMER = "timer"
+    FORCE_TIMER = "force timer"
+    OPERATOR = "operator"
+
+
 class Modality(StrEnum):
     """The two searchable kinds of study. One encoder and one set of index partitions each."""
 
