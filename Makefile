@@ -3,6 +3,7 @@
 #   make demo ARGS="--studies FOLDER --once --out out"    your own DICOM folder instead of the phantoms
 #   make demo ARGS="--triton"                             encoders behind a real Triton server
 #   make test ARGS="-k search"                            some of the tests
+#   make bench-dicom ARGS="--quick"                       the DICOM server beside DCMTK and stock pynetdicom
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +14,7 @@ export RADIR_TRITON_VENV := $(abspath $(TRITON_VENV))
 # What the tests talk to: DICOM toolkits, validators, a PACS, a browser. Only tests need them.
 TEST_PACKAGES := dcmtk dicom3tools libpixelmed-java libcommons-codec-java default-jre-headless orthanc chromium libpython3-dev
 
-.PHONY: demo test lint unit tools triton clean
+.PHONY: demo test lint unit tools triton bench-dicom clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/radir demo $(ARGS)
@@ -66,6 +67,10 @@ triton: $(VENV)/.runtime
 	@$(BIN)/python -c 'import os, pathlib; from radir_node.encoders.triton_server import ensure_environment as e; \
 		e(pathlib.Path(os.environ["RADIR_TRITON_VENV"]))' 2>$(VENV)/triton.log \
 		|| echo "make: no Triton server, its tests will skip: $$(tail -n 1 $(VENV)/triton.log)"
+
+# Minutes, on a machine that does nothing else: everything is measured in one run.
+bench-dicom: $(VENV)/.test tools
+	@$(BIN)/python tests/bench $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(TRITON_VENV) .radir out
