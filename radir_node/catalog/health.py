@@ -41,12 +41,13 @@ class HealthCounts:
 
     def refusals(self, limit: int = 50) -> Sequence[tuple[str, int, dt.datetime]]:
         """Return what was not accepted, or kept without being indexed: (reason, instances, last time)."""
-        kept = sa.select(instance.c.reason, instance.c.received_at.label("at")).where(
-            instance.c.is_current, instance.c.reason != ""
+        one = sa.literal(1, sa.BigInteger).label("times")
+        kept = sa.select(instance.c.reason, one, instance.c.received_at.label("at")).where(
+            instance.c.is_current, instance.c.reason != sa.literal_column("''")
         )
-        both = sa.union_all(sa.select(refusal.c.reason, refusal.c.at), kept).subquery()
-        count, last = sa.func.count(), sa.func.max(both.c.at)
-        statement = sa.select(both.c.reason, count, last).group_by(both.c.reason).order_by(last.desc()).limit(limit)
+        both = sa.union_all(sa.select(refusal.c.reason, refusal.c.times, refusal.c.at), kept).subquery()
+        times, last = sa.cast(sa.func.sum(both.c.times), sa.BigInteger), sa.func.max(both.c.at)
+        statement = sa.select(both.c.reason, times, last).group_by(both.c.reason).order_by(last.desc()).limit(limit)
         with self.database.begin() as connection:
             return [(row[0], row[1], row[2]) for row in connection.execute(statement)]
 

@@ -4,6 +4,7 @@ Only task names are known here; the worker verb registers what they do (radir_no
 """
 
 import datetime as dt
+from typing import Any
 
 import procrastinate
 import sqlalchemy as sa
@@ -14,8 +15,10 @@ from radir_node.errors import DatabaseDown
 SETTLE = "settle_study"
 INDEX = "index_study"
 PUSH = "push_similar_cases"
+DELIVER = "deliver_objects"
+REPORT = "report_commitments"
 
-PRIORITIES = {SETTLE: 1, INDEX: 0, PUSH: -1}
+PRIORITIES = {SETTLE: 1, INDEX: 0, PUSH: -1, DELIVER: -1, REPORT: -1}
 """A job blocks later ones of its study even while it waits for its next try, unless they have a higher priority: a push
 to a PACS that is away must hold up neither its own study nor the queue."""
 CARE_PRIORITY = 2
@@ -36,12 +39,51 @@ def defer(
     Jobs of one study run one at a time (lock); there is no queueing lock, because a retry under one can stick for ever
     (procrastinate issue 1543), so every task first asks whether there is still work. Raises DatabaseDown.
     """
+    _defer(app, connection, task, f"study:{study}", at, PRIORITIES[task], {"study": study})
+
+
+def defer_to_peer(
+    app: procrastinate.App, connection: sa.Connection, task: str, *, peer: str, at: dt.datetime | None = None
+) -> None:
+    """Enqueue `task` for a peer inside the caller's own transaction. Raises DatabaseDown.
+
+    Jobs of one task and peer run one at a time: a peer that hangs holds one place of the worker, no more. A job that
+    waits for its next try yields to one that is new, and does not hold it up.
+    """
+    priority = PRIORITIES[task] - (at is not None)
+    _defer(app, connection, task, f"{task}:{peer}", at, priority, {"peer": peer})
+
+
+def _defer(
+    app: procrastinate.App,
+    connection: sa.Connection,
+    task: str,
+    lock: str,
+    at: dt.datetime | None,
+    priority: int,
+    arguments: dict[str, Any],
+) -> None:
     raw = connection.connection.driver_connection
     try:
-        job = app.configure_task(task, lock=f"study:{study}", schedule_at=at, priority=PRIORITIES[task], connection=raw)
-        job.defer(study=study)
+        job = app.configure_task(task, lock=lock, schedule_at=at, priority=priority, connection=raw)
+        job.defer(**arguments)
     except procrastinate.exceptions.ConnectorException as error:
         raise DatabaseDown("the catalogue went away while a job was enqueued") from error
+
+
+def withdraw(connection: sa.Connection, task: str, *, study: int) -> None:
+    """Remove the jobs of a study that wait for their time: it would hold up those that come after them."""
+    waiting = "delete from jobs.procrastinate_jobs where lock = :lock and task_name = :task and status = 'todo'"
+    connection.execute(sa.text(waiting), {"lock": f"study:{study}", "task": task})
+
+
+def hasten(connection: sa.Connection, task: str, *, study: int, at: dt.datetime) -> None:
+    """Bring the waiting job of a study forward to `at`."""
+    sooner = (
+        "update jobs.procrastinate_jobs set scheduled_at = :at"
+        " where lock = :lock and task_name = :task and status = 'todo' and scheduled_at > :at"
+    )
+    connection.execute(sa.text(sooner), {"lock": f"study:{study}", "task": task, "at": at})
 
 
 def queue_depth(connection: sa.Connection) -> tuple[int, int, float | None]:

@@ -1,7 +1,7 @@
 """The life of a study in the catalogue: taken up for indexing, finished with its vectors, listed for people."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,18 @@ from sqlalchemy.dialects.postgresql import insert
 from radir_node.catalog import jobs
 from radir_node.catalog.database import Database
 from radir_node.catalog.tables import embedding, index_change, instance, measure, report, report_tag, series, study
+from radir_node.catalog.transitions import OPEN_STATES
 from radir_node.catalog.vectors import model_key
 from radir_node.domain.embedding import Encoded
 from radir_node.domain.indexing import Outcome, StudyWork
 from radir_node.domain.report import Tag
 from radir_node.domain.study import InstanceHeader, StudyState
+
+_ORPHANS = sa.text("""
+    select id, state from study where state in ('receiving', 'quiet', 'queued', 'encoding') and not exists (
+        select from jobs.procrastinate_jobs where lock = 'study:' || study.id and status in ('todo', 'doing')
+    ) for update skip locked
+""")
 
 NEXT_TRY = dt.timedelta(seconds=10)
 """How long a study waits whose indexing met something that may pass."""
@@ -88,6 +95,29 @@ class Studies:
         """Given up; the admin page lists it with the reason."""
         with self.database.begin() as connection:
             _leave_encoding(connection, study_id, StudyState.FAILED, reason)
+
+    def adopt(self) -> int:
+        """Give a job to every unfinished study that has none, whatever became of it; return how many there were."""
+        with self.database.begin() as connection:
+            orphans = connection.execute(_ORPHANS).all()
+            for row in orphans:
+                task = jobs.SETTLE if row.state in OPEN_STATES else jobs.INDEX
+                jobs.defer(self.job_app, connection, task, study=row.id)
+        return len(orphans)
+
+    def reindex(self, states: Collection[StudyState], study_instance_uid: str = "") -> int:
+        """Queue studies in those states for indexing again, all or one; return how many."""
+        chosen: sa.ColumnElement[bool] = study.c.state.in_(states)
+        if study_instance_uid:
+            chosen &= study.c.study_instance_uid == study_instance_uid
+        with self.database.begin() as connection:
+            in_order = sa.select(study.c.id).where(chosen).order_by(study.c.study_instance_uid).with_for_update()
+            found = list(connection.execute(in_order).scalars())
+            again = {"state": StudyState.QUEUED, "reason": ""}
+            connection.execute(sa.update(study).where(study.c.id.in_(found)).values(**again))
+            for key in found:
+                jobs.defer(self.job_app, connection, jobs.INDEX, study=key)
+        return len(found)
 
     def list(self) -> Sequence[Mapping[str, Any]]:
         """Return every study as `radir studies --json` prints it, newest first."""

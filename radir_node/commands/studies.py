@@ -64,7 +64,7 @@ def reindex(
     """Index studies again: those that failed, all, or one."""
     finished = (StudyState.INDEXED, StudyState.NOT_INDEXABLE, StudyState.FAILED)
     with opened_node() as node:
-        queued = node.intake.reindex(finished if everything or study_uid else (StudyState.FAILED,), study_uid)
+        queued = node.studies.reindex(finished if everything or study_uid else (StudyState.FAILED,), study_uid)
         if study_uid and not queued:
             raise UnknownStudy("the catalogue holds no finished study with this Study Instance UID")
         console.print(f"queued: {queued}")

@@ -5,7 +5,7 @@ The catalogue stores the folded name beside the name, and C-FIND compares folded
 
 import unicodedata
 
-_LETTERS_OF_THEIR_OWN = "\u3099\u309a"
+_VOICED = "\u3099\u309a"
 """Combining voiced marks of kana: with them it is another consonant, not an accent."""
 
 
@@ -15,5 +15,8 @@ def folded(text: str) -> str:
     Base letters of every script stay, composed again (NFC), so that Hangul and kana keep their number of characters.
     """
     apart = unicodedata.normalize("NFKD", text.casefold())
-    bare = "".join(character for character in apart if character in _LETTERS_OF_THEIR_OWN or unicodedata.category(character) != "Mn")
-    return unicodedata.normalize("NFC", bare)
+    return unicodedata.normalize("NFC", "".join(character for character in apart if not _is_accent(character)))
+
+
+def _is_accent(character: str) -> bool:
+    return unicodedata.category(character) == "Mn" and character not in _VOICED

@@ -37,12 +37,9 @@ class StoredInstance:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Something that a peer offered and the node did not take."""
+    """An object or a presentation context that was not accepted; listed for the administrator."""
 
     reason: str
-    """Shown to people; holds no identifier."""
+    """One line, free of identifiers."""
     calling_ae_title: str
     sop_class_uid: str
-    """Empty where it is not known or no valid UID."""
-    at: dt.datetime
-    """Aware, UTC."""

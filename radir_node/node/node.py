@@ -1,5 +1,6 @@
 """One process of the node: everything it needs, built from the settings on first use and closed in reverse order."""
 
+import datetime as dt
 import sys
 from contextlib import ExitStack
 from functools import cached_property
@@ -11,11 +12,13 @@ import procrastinate
 
 from radir_node.catalog import jobs
 from radir_node.catalog.cases import Cases
+from radir_node.catalog.completion import CompletionTracker
 from radir_node.catalog.database import Database, open_database
-from radir_node.catalog.intake import Intake, QuietTimes
+from radir_node.catalog.intake import Intake
 from radir_node.catalog.migrate import ensure_secret, upgrade
 from radir_node.catalog.query_retrieve import Holdings
 from radir_node.catalog.studies import Studies
+from radir_node.catalog.transitions import QuietTimes
 from radir_node.catalog.vectors import Vectors
 from radir_node.domain.embedding import ModelVersion
 from radir_node.domain.study import Modality
@@ -66,9 +69,17 @@ class Node:
 
     @cached_property
     def intake(self) -> Intake:
+        return Intake(self.database, self.job_app, self.secret, self.quiet_times, self.settings.dicom.duplicate_policy)
+
+    @cached_property
+    def completion(self) -> CompletionTracker:
+        force_after = dt.timedelta(seconds=self.settings.dicom.force_seconds)
+        return CompletionTracker(self.database, self.job_app, self.quiet_times, force_after)
+
+    @property
+    def quiet_times(self) -> QuietTimes:
         dicom = self.settings.dicom
-        quiet = QuietTimes(dicom.quiet_seconds_radiograph, dicom.quiet_seconds_ct)
-        return Intake(self.database, self.job_app, self.secret, quiet, dicom.duplicate_policy)
+        return QuietTimes(dicom.quiet_seconds_radiograph, dicom.quiet_seconds_ct)
 
     @cached_property
     def studies(self) -> Studies:

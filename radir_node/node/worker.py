@@ -47,7 +47,7 @@ def register(app: procrastinate.App, node: Node, indexer: Indexer) -> None:
 
     @app.task(name=jobs.SETTLE, retry=RETRY)
     def settle_study(study: int) -> None:
-        node.intake.settle(study)
+        node.completion.settle(study)
 
     @app.task(name=jobs.INDEX, retry=RETRY)
     def index_study(study: int) -> None:
@@ -86,7 +86,7 @@ async def recover(app: procrastinate.App, node: Node) -> None:
 
 def care(node: Node) -> None:
     """Adopt studies without a job, write a new index snapshot when enough has changed, remove what nobody needs."""
-    adopted = node.intake.adopt()
+    adopted = node.studies.adopt()
     if adopted:
         log.warning("studies_adopted", studies=adopted)
     state = node.index.sync()

@@ -7,10 +7,12 @@ import procrastinate
 import pytest
 import sqlalchemy as sa
 
+from radir_node.catalog.completion import CompletionTracker
 from radir_node.catalog.database import Database
-from radir_node.catalog.intake import Intake, QuietTimes
+from radir_node.catalog.intake import Intake
 from radir_node.catalog.jobs import job_app
 from radir_node.catalog.studies import Studies
+from radir_node.catalog.transitions import QuietTimes
 from radir_node.domain.stored import StoredInstance
 from radir_node.domain.study import InstanceHeader
 
@@ -24,14 +26,20 @@ def app(database: Database) -> procrastinate.App:
 
 @pytest.fixture
 def intake(database: Database, app: procrastinate.App) -> Intake:
-    """An intake whose studies are complete at once."""
+    """An intake whose studies may settle at once."""
     return Intake(database, app, SECRET, QuietTimes(0, 0))
 
 
 @pytest.fixture
-def patient_intake(database: Database, app: procrastinate.App) -> Intake:
-    """An intake whose studies stay open for an hour."""
-    return Intake(database, app, SECRET, QuietTimes(3600, 3600))
+def completion(database: Database, app: procrastinate.App) -> CompletionTracker:
+    """For it a study is quiet at once."""
+    return CompletionTracker(database, app, QuietTimes(0, 0))
+
+
+@pytest.fixture
+def patient_completion(database: Database, app: procrastinate.App) -> CompletionTracker:
+    """For it a study is quiet after half an hour without an instance."""
+    return CompletionTracker(database, app, QuietTimes(1800, 1800))
 
 
 @pytest.fixture

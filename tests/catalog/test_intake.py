@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from radir_node.catalog.completion import CompletionTracker
 from radir_node.catalog.database import Database, open_database
 from radir_node.catalog.intake import Intake
 from radir_node.catalog.studies import Studies
@@ -84,41 +85,41 @@ def test_concurrent_copies_of_one_instance_yield_one_row(
 
 
 def test_a_quiet_study_is_queued_for_indexing_once(
-    intake: Intake, stored: Stored, queued: Queued, studies: Studies
+    intake: Intake, completion: CompletionTracker, stored: Stored, queued: Queued, studies: Studies
 ) -> None:
     """A repeated settle job, after a crash, makes no second indexing job."""
     intake.register(stored())
 
-    intake.settle(1)
-    intake.settle(1)
+    completion.settle(1)
+    completion.settle(1)
 
     assert studies.counts()["studies"] == {"queued": 1}
     assert queued().count(("index_study", 1)) == 1
 
 
 def test_a_study_that_may_still_grow_waits_on(
-    patient_intake: Intake, stored: Stored, queued: Queued, studies: Studies
+    intake: Intake, patient_completion: CompletionTracker, stored: Stored, queued: Queued, studies: Studies
 ) -> None:
     """The quiet timer lives in the database: the settle job asks again later."""
-    patient_intake.register(stored())
+    intake.register(stored())
 
-    patient_intake.settle(1)
+    patient_completion.settle(1)
 
     assert studies.counts()["studies"] == {"receiving": 1}
     assert queued() == [("settle_study", 1)] * 2
 
 
 def test_a_late_instance_reopens_an_indexed_study(
-    intake: Intake, stored: Stored, queued: Queued, studies: Studies
+    intake: Intake, completion: CompletionTracker, stored: Stored, queued: Queued, studies: Studies
 ) -> None:
     """The study settles again and a new settle job waits for it."""
     intake.register(stored())
-    intake.settle(1)
+    completion.settle(1)
 
     intake.register(stored(sop="1.2.4", sha256="late"))
 
     assert studies.counts()["studies"] == {"receiving": 1}
-    assert queued().count(("settle_study", 1)) == 2
+    assert queued() == [("index_study", 1), ("settle_study", 1)]
 
 
 def test_text_that_the_database_cannot_hold_is_cleaned(intake: Intake, stored: Stored, studies: Studies) -> None:
@@ -149,30 +150,32 @@ def test_refusals_are_counted_by_reason(intake: Intake, database: Database) -> N
     assert [row[:2] for row in HealthCounts(database).refusals()] == [("no Study Instance UID", 2)]
 
 
-def test_a_study_without_a_job_is_adopted(intake: Intake, stored: Stored, queued: Queued, database: Database) -> None:
+def test_a_study_without_a_job_is_adopted(
+    intake: Intake, studies: Studies, stored: Stored, queued: Queued, database: Database
+) -> None:
     """Whatever lost the job of an unfinished study, the study gets a new one; nothing else is touched."""
     intake.register(stored())
     intake.register(stored(sop="9.9.1", study="9.9", sha256="other"))
     with database.begin() as connection:
         connection.exec_driver_sql("delete from jobs.procrastinate_jobs where lock = 'study:1'")
 
-    adopted = intake.adopt()
+    adopted = studies.adopt()
 
     assert 1 == adopted == queued().count(("settle_study", 1))
-    assert 0 == intake.adopt()
+    assert 0 == studies.adopt()
 
 
 def test_failed_studies_are_queued_again_when_asked(
-    intake: Intake, stored: Stored, queued: Queued, studies: Studies
+    intake: Intake, completion: CompletionTracker, stored: Stored, queued: Queued, studies: Studies
 ) -> None:
     """`radir reindex` takes up what failed, and leaves what has not."""
     intake.register(stored())
-    intake.settle(1)
+    completion.settle(1)
     assert studies.start(1)
     studies.fail(1, "unexpected")
 
-    again = intake.reindex((StudyState.FAILED,))
+    again = studies.reindex((StudyState.FAILED,))
 
     assert 1 == again
     assert {"queued": 1} == studies.counts()["studies"]
-    assert 0 == intake.reindex((StudyState.FAILED,))
+    assert 0 == studies.reindex((StudyState.FAILED,))

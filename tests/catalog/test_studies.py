@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from radir_node.catalog import jobs
 from radir_node.catalog.cases import Cases
+from radir_node.catalog.completion import CompletionTracker
 from radir_node.catalog.database import Database
 from radir_node.catalog.intake import Intake
 from radir_node.catalog.query_retrieve import Holdings
@@ -24,10 +25,10 @@ MODEL = ModelVersion("tiny", Modality.CXR, "0" * 64, "p1", ("heart",))
 
 
 @pytest.fixture
-def work(intake: Intake, studies: Studies, stored: Stored) -> StudyWork:
+def work(intake: Intake, completion: CompletionTracker, studies: Studies, stored: Stored) -> StudyWork:
     """A study that the worker has taken up."""
     intake.register(stored())
-    intake.settle(1)
+    completion.settle(1)
     taken = studies.start(1)
     assert taken is not None
     return taken
@@ -71,13 +72,13 @@ def test_finishing_writes_vectors_reports_and_state_together(
 
 
 def test_indexing_again_replaces_vectors_and_tells_the_index(
-    work: StudyWork, studies: Studies, intake: Intake, stored: Stored, database: Database
+    work: StudyWork, studies: Studies, intake: Intake, completion: CompletionTracker, stored: Stored, database: Database
 ) -> None:
     """A reopened study is indexed exactly once: old rows go, new rows come, both are in the change log."""
     studies.finish(work, indexed())
     before = {row.id for row in Vectors(database).rows()}
     intake.register(stored(sop="1.2.5", sha256="late"))
-    intake.settle(1)
+    completion.settle(1)
     again = studies.start(1)
     assert again is not None
 
@@ -89,14 +90,14 @@ def test_indexing_again_replaces_vectors_and_tells_the_index(
 
 
 def test_indexing_again_unchanged_leaves_the_index_alone(
-    work: StudyWork, studies: Studies, intake: Intake, stored: Stored, database: Database
+    work: StudyWork, studies: Studies, intake: Intake, completion: CompletionTracker, stored: Stored, database: Database
 ) -> None:
     """The node's own report coming back from the PACS must not change the index, or reports would circle for ever."""
     studies.finish(work, indexed())
     before = [row.id for row in Vectors(database).rows()]
     watermark = Vectors(database).watermark()
     intake.register(stored(sop="1.2.9001", sha256="own report", modality="SR"))
-    intake.settle(1)
+    completion.settle(1)
     again = studies.start(1)
     assert again is not None
 
@@ -120,14 +121,14 @@ def test_our_own_report_that_comes_back_reopens_nothing(
 
 
 def test_an_instance_that_moves_to_another_study_leaves_the_first(
-    work: StudyWork, studies: Studies, intake: Intake, stored: Stored, database: Database
+    work: StudyWork, studies: Studies, intake: Intake, completion: CompletionTracker, stored: Stored, database: Database
 ) -> None:
     """A corrected Study Instance UID: the new study is indexed whichever goes first, and the old one is done again."""
     studies.finish(work, indexed())
     intake.register(stored(study="1.9", sha256="moved"))
     moved = Cases(database).by_uid("1.9")
     assert moved is not None
-    intake.settle(moved.id)
+    completion.settle(moved.id)
     taken = studies.start(moved.id)
     assert taken is not None
 

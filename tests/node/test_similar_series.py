@@ -45,7 +45,7 @@ def index(node: Node) -> Index:
             modality="DX", patient_id=uid, patient_name="DOE^JANE",
         )  # fmt: skip
         node.intake.register(StoredInstance(header, f"{uid}.dcm", 1, uid, "AE", dt.datetime.now(dt.UTC)))
-        node.intake.settle(number)
+        node.completion.settle(number)
         work = node.studies.start(number)
         assert work is not None
         vector = np.eye(512, dtype=np.float32)[number]

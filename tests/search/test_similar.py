@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from radir_node.catalog.cases import Cases
+from radir_node.catalog.completion import CompletionTracker
 from radir_node.catalog.database import Database
-from radir_node.catalog.intake import Intake, QuietTimes
+from radir_node.catalog.intake import Intake
 from radir_node.catalog.jobs import job_app
 from radir_node.catalog.studies import Studies
+from radir_node.catalog.transitions import QuietTimes
 from radir_node.catalog.vectors import Vectors
 from radir_node.domain.embedding import GLOBAL, Encoded, ModelVersion
 from radir_node.domain.indexing import Outcome
@@ -47,6 +49,7 @@ def archive(database: Database) -> Archive:
     """Index a study: uid, its vectors overall and for the heart, and its report."""
     app = job_app(database.url)
     intake = Intake(database, app, SECRET, QuietTimes(0, 0))
+    completion = CompletionTracker(database, app, QuietTimes(0, 0))
     studies = Studies(database, app)
     numbers = iter(range(1, 1000))
 
@@ -55,7 +58,7 @@ def archive(database: Database) -> Archive:
         described = InstanceHeader(f"{uid}.1", "1.2", "1.2.840.10008.1.2.1", uid, f"{uid}.2", **fields)  # type: ignore[arg-type]
         intake.register(StoredInstance(described, "x.dcm", 1, uid, "AE", dt.datetime.now(dt.UTC)))
         number = next(numbers)
-        intake.settle(number)
+        completion.settle(number)
         work = studies.start(number)
         assert work is not None
         texts = ((ReportText(f"{uid}.3", report), parse(report)),) if report else ()
