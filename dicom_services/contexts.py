@@ -4,22 +4,27 @@ Read by the server (scp/server.py), the conformance statement (conformance.py) a
 accepts, says and proves is the same thing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pydicom.uid import UID
 from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
-from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import (
+    InstanceAvailabilityNotification,
+    ModalityPerformedProcedureStep,
     PatientRootQueryRetrieveInformationModelFind,
     PatientRootQueryRetrieveInformationModelGet,
     PatientRootQueryRetrieveInformationModelMove,
+    StorageCommitmentPushModel,
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
+
+from dicom_services.dul.acceptance import Offer
+from radir_node.settings import Verb
 
 
 class Service(StrEnum):
@@ -30,14 +35,17 @@ class Service(StrEnum):
     FIND = "C-FIND"
     MOVE = "C-MOVE"
     GET = "C-GET"
+    COMMITMENT = "Storage Commitment"
+    MPPS = "Modality Performed Procedure Step"
+    AVAILABILITY = "Instance Availability Notification"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One SOP class that the node accepts.
 
-    scu: the node also takes the SCU role when the peer asks for it by role selection (C-GET sub-operations,
-    PS3.7 D.3.3.4).
+    scu: the node also takes the SCU role when the peer asks for it by role selection (PS3.7 D.3.3.4): for C-GET
+    sub-operations, and for a storage commitment report that comes on an association of the archive.
     """
 
     sop_class_uid: str
@@ -127,26 +135,72 @@ PATIENT_ROOT = frozenset(
     }
 )
 
-TABLE = (Row(Verification, Service.ECHO, UNCOMPRESSED), *QUERY_RETRIEVE, *STORAGE)
+NOTIFICATIONS = (
+    Row(StorageCommitmentPushModel, Service.COMMITMENT, UNCOMPRESSED, scu=True),
+    Row(ModalityPerformedProcedureStep, Service.MPPS, UNCOMPRESSED),
+    Row(InstanceAvailabilityNotification, Service.AVAILABILITY, UNCOMPRESSED),
+)
 
-_BY_UID = {row.sop_class_uid: row for row in TABLE}
+TABLE = (Row(Verification, Service.ECHO, UNCOMPRESSED), *QUERY_RETRIEVE, *NOTIFICATIONS, *STORAGE)
+
+BY_UID = {row.sop_class_uid: row for row in TABLE}
+
+RECEIVE = frozenset({Service.ECHO, Service.STORE})
+"""What a store worker serves; an association for anything else belongs to a query worker."""
+
+_VERBS: Mapping[Service, Verb] = {
+    Service.ECHO: "echo",
+    Service.STORE: "store",
+    Service.FIND: "find",
+    Service.MOVE: "move",
+    Service.GET: "get",
+    Service.COMMITMENT: "commitment",
+    Service.MPPS: "mpps",
+    Service.AVAILABILITY: "availability",
+}
 
 
-def acceptable(requested: Iterable[PresentationContext]) -> list[PresentationContext]:
-    """Return the contexts that the node accepts of those that a peer requests, to be negotiated.
+def offer(sop_class_uid: str, verbs: Collection[Verb]) -> Offer | None:
+    """Return what the node takes of a SOP class from a caller who may use these verbs; None when it takes nothing.
 
-    Of several transfer syntaxes in one context the peer's first is taken: it is the one in which the object lies, so
-    that nothing is decompressed, or compressed with loss, on the way.
+    Storage classes are also open to a caller who may only get: its sub-operations come in their contexts.
     """
-    offered: dict[str, list[str]] = {}
-    for context in requested:
-        offered.setdefault(str(context.abstract_syntax), []).extend(map(str, context.transfer_syntax))
-    return [_context(_BY_UID[uid], syntaxes) for uid, syntaxes in offered.items() if uid in _BY_UID]
+    row = BY_UID.get(sop_class_uid)
+    if row is None:
+        return None
+    permitted = _VERBS[row.service] in verbs or (row.service is Service.STORE and "get" in verbs)
+    extended = _EXTENDED.get(row.service)
+    return Offer(_SYNTAXES[row.transfer_syntax_uids], may_be_scu=row.scu, extended=extended, permitted=permitted)
 
 
-def _context(row: Row, offered: list[str]) -> PresentationContext:
-    known = [uid for uid in dict.fromkeys(offered) if uid in row.transfer_syntax_uids]
-    context = build_context(row.sop_class_uid, known or list(row.transfer_syntax_uids))
-    if row.scu:
-        context.scu_role = context.scp_role = True
-    return context
+def permits(service: Service, verbs: Collection[Verb]) -> bool:
+    """Say whether a caller who may use these verbs may ask for the service."""
+    return _VERBS[service] in verbs
+
+
+def is_receiving(sop_class_uids: Iterable[str]) -> bool:
+    """Say whether an association that proposes these classes can be served by a store worker."""
+    return all(uid not in BY_UID or BY_UID[uid].service in RECEIVE for uid in sop_class_uids)
+
+
+def _agree_on_find(wanted: bytes) -> bytes:
+    """Answer the extended negotiation of C-FIND (PS3.4 C.5.1.1): relational queries and combined date and time."""
+    return bytes((_flag(wanted, 0), _flag(wanted, 1), 0, 0, 0))[: max(len(wanted), 1)]
+
+
+def _agree_on_retrieve(wanted: bytes) -> bytes:
+    """Answer the extended negotiation of C-MOVE and C-GET (PS3.4 C.5.2.1, C.5.3.1): relational retrieval."""
+    return bytes((_flag(wanted, 0), 0))[: max(len(wanted), 1)]
+
+
+def _flag(wanted: bytes, at: int) -> int:
+    return int(len(wanted) > at and wanted[at] == 1)
+
+
+_EXTENDED: Mapping[Service, Callable[[bytes], bytes]] = {
+    Service.FIND: _agree_on_find,
+    Service.MOVE: _agree_on_retrieve,
+    Service.GET: _agree_on_retrieve,
+}
+
+_SYNTAXES = {syntaxes: frozenset(syntaxes) for syntaxes in {row.transfer_syntax_uids for row in TABLE}}

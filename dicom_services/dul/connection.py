@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -150,7 +151,7 @@ class Connection:
             self._deadline = NEVER
 
     def finish(self, seconds: float) -> None:
-        """Say that nothing more comes, let the peer close first, then close: unread bytes would reset the connection."""
+        """Say that nothing more comes, let the peer close first, then close: bytes unread would cause a reset."""
         try:
             self._deadline = time.monotonic() + seconds
             self._shutdown(socket.SHUT_WR)
@@ -174,10 +175,8 @@ class Connection:
     def expire(self) -> None:
         """Break every wait on the connection; its thread then raises TimedOut."""
         self._expired = True
-        try:
+        with suppress(OSError):  # the peer may be quicker
             self._shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the peer was quicker
 
     def _shutdown(self, how: int) -> None:
         socket.socket.shutdown(self._socket, how)  # of the descriptor: SSLSocket.shutdown would drop the TLS state too

@@ -1,104 +1,172 @@
-"""An accepted association: hands each DIMSE-C request to its service and notes what came of it.
+"""An accepted association: hands each request to its service, and notes what came of it.
 
-Made by scp/server.py for every connection.
+Called by reception.py, in the thread of the association.
 """
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import structlog
-from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE, C_STORE
-from pynetdicom.presentation import PresentationContext
 
-from dicom_services.contexts import acceptable
-from dicom_services.scp.exchange import Exchange, calling_ae_title
-from dicom_services.scp.ports import ArchivePort, QueryPort, SimilarCasesPort
-from dicom_services.scp.query import answer_find
-from dicom_services.scp.receive import Incoming, InstanceWriter, receive
-from dicom_services.scp.retrieve import answer_get, answer_move
-from radir_node.errors import TransientError
-from radir_node.settings import Dicom
+from dicom_services.contexts import BY_UID, Service, permits
+from dicom_services.dimse.command import RESPONSE, Command, CommandField, MalformedCommand, Value, number, text
+from dicom_services.dimse.message import Message, Sink
+from dicom_services.dul.association import Association
+from dicom_services.dul.errors import AssociationEnded, Released
+from dicom_services.scp.access import Admission
+from dicom_services.scp.exchange import Exchange
+from dicom_services.scp.registrar import Wake
+from dicom_services.scp.spool import Incoming, Spool
+from dicom_services.scp.store import Receiving, StoreStatus
+from radir_node.settings import Timeouts
 
 log = structlog.get_logger()
 
-_RESULT_ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
+SOP_CLASS_NOT_SUPPORTED = 0x0122
+UNRECOGNIZED_OPERATION = 0x0211
+NOT_AUTHORIZED = 0x0124
 
-MOST_LISTED = 1000
-"""Pairs of AE title and SOP class that one server lists: whoever invents them must not fill memory and catalogue."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What the server asks of the rest of the node."""
-
-    archive: ArchivePort
-    query: QueryPort
-    similar: SimilarCasesPort
+Serve = Callable[[Exchange], None]
+"""One request -> its answers sent."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Services:
-    """What every association of one server shares."""
+    """What every association of one process is served with."""
 
-    config: Dicom
-    writer: InstanceWriter
-    ports: Ports
-    listed: set[tuple[str, str]] = field(default_factory=set)
-    """(calling AE title, SOP class) pairs already reported as not accepted: senders propose them every time."""
-
-    def list_rejected(self, calling: str, rejected: list[PresentationContext]) -> None:
-        for context in rejected:
-            key = (calling, str(context.abstract_syntax))
-            if key in self.listed or len(self.listed) >= MOST_LISTED:
-                continue
-            self.listed.add(key)
-            unknown = context.result == _RESULT_ABSTRACT_SYNTAX_NOT_SUPPORTED
-            reason = f"{'SOP class' if unknown else 'transfer syntax'} offered in an association is not supported"
-            try:
-                self.ports.archive.refuse(reason, *key)
-            except TransientError:
-                self.listed.discard(key)
+    spool: Spool
+    wake: Wake
+    timeouts: Timeouts
+    requests: Mapping[tuple[Service, CommandField], Serve]
+    """Everything beside C-ECHO and C-STORE."""
 
 
-class NodeAssociation(Association):  # type: ignore[misc]  # pynetdicom carries no types
-    """An accepted association whose DIMSE-C requests go to the node's services instead of the library's."""
+class _Discard:
+    """Where the data set of a request goes that is refused."""
 
-    services: Services
+    def write(self, data: memoryview) -> None:
+        return
 
-    def run_reactor(self) -> None:
-        self.statuses: Counter[str] = Counter()
+
+class Session:
+    """One association being served."""
+
+    def __init__(self, association: Association, admission: Admission, services: Services) -> None:
+        self._association = association
+        self._admission = admission
+        self._services = services
+        self._receiving: Receiving | None = None
+        self._statuses: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Answer requests until the association ends, however it ends."""
+        ended = "released"
         try:
-            super().run_reactor()
-        finally:
-            statuses = dict(self.statuses)
-            log.info("association_closed", calling_ae_title=calling_ae_title(self), statuses=statuses)
-
-    def _serve_request(self, msg: Any, context_id: int) -> None:
-        context = self._accepted_cx.get(context_id)
-        serve = _SERVICES.get(type(msg))
-        if serve is None or self._sent_release:
-            super()._serve_request(msg, context_id)  # C-ECHO, C-CANCEL, and the library's own refusals
-        elif context is None or not msg.is_valid_request:
-            log.warning("request_malformed", calling_ae_title=calling_ae_title(self), request=type(msg).__name__)
-            self.abort()
-        else:
-            self._serve(serve, msg, context)
-
-    def _serve(self, serve: "Serve", msg: Any, context: Any) -> None:
-        self.dimse.cancel_req = {}
-        self._is_paused = True
-        try:
-            serve(self, msg, context)
+            while self._association.established:
+                message = self._association.receive(self._services.timeouts.idle_seconds, self._open_sink)
+                self._answer(message)
+        except Released:
+            pass
+        except (AssociationEnded, MalformedCommand) as error:
+            ended = str(error)
         except Exception as error:  # noqa: BLE001  # one request must never take the server down
-            log.error("request_failed", request=type(msg).__name__, error=type(error).__name__, at=_where(error))
-            self.abort()
+            ended = f"{type(error).__name__} at {_where(error)}"
+            log.error("request_failed", error=type(error).__name__, at=_where(error))
         finally:
-            self._is_paused = False
-            self.dimse.cancel_req = {}
+            self._discard()
+            self._association.abort()
+            self._association.connection.close()
+            self._log(ended)
+
+    def _open_sink(self, context_id: int, command: Command) -> Sink | None:
+        """Choose where a data set goes: images to the spool, what is refused nowhere, the rest into memory."""
+        if command.get("CommandField") != CommandField.C_STORE:
+            return None
+        self._discard()
+        context = self._association.contexts[context_id]
+        if self._refusal(context_id, command) is not None:
+            return _Discard()
+        incoming = Incoming(
+            sop_class_uid=text(command, "AffectedSOPClassUID"),
+            sop_instance_uid=text(command, "AffectedSOPInstanceUID"),
+            transfer_syntax_uid=context.transfer_syntax,
+            calling_ae_title=self._association.calling_ae_title,
+        )
+        self._receiving = Receiving(incoming, self._services.spool)
+        return self._receiving
+
+    def _answer(self, message: Message) -> None:
+        field = number(message.command, "CommandField")
+        if field & RESPONSE or field == CommandField.C_CANCEL:
+            return  # of a request that is over
+        refusal = self._refusal(message.context_id, message.command)
+        if refusal is not None:
+            self._respond(message, refusal)
+        elif field == CommandField.C_STORE:
+            self._respond(message, self._stored())
+        elif field == CommandField.C_ECHO:
+            self._respond(message, 0)
+        else:
+            self._statuses[CommandField(field).name] += 1
+            serve = self._services.requests[self._service(message.context_id), CommandField(field)]
+            exchange = Exchange(self._association, message, self._admission)
+            serve(exchange)
+            exchange.flush()
+
+    def _refusal(self, context_id: int, command: Command) -> int | None:
+        """Return the status that turns a request down before its service sees it; None when it may go on."""
+        service = self._service(context_id)
+        field = number(command, "CommandField")
+        if not permits(service, self._admission.verbs):
+            return NOT_AUTHORIZED
+        if field in (CommandField.C_ECHO, CommandField.C_STORE):
+            right = Service.ECHO if field == CommandField.C_ECHO else Service.STORE
+            return None if service is right else SOP_CLASS_NOT_SUPPORTED
+        if any(field == known for _, known in self._services.requests):
+            return None if (service, field) in self._services.requests else SOP_CLASS_NOT_SUPPORTED
+        return UNRECOGNIZED_OPERATION
+
+    def _service(self, context_id: int) -> Service:
+        return BY_UID[self._association.contexts[context_id].abstract_syntax].service
+
+    def _stored(self) -> StoreStatus:
+        if self._receiving is None:
+            return StoreStatus.CANNOT_UNDERSTAND  # the command announced no data set
+        status = self._receiving.finish()
+        self._receiving = None
+        self._services.wake.ring()
+        return status
+
+    def _discard(self) -> None:
+        if self._receiving is not None:
+            self._receiving.discard()
+            self._receiving = None
+
+    def _respond(self, message: Message, status: int) -> None:
+        field = number(message.command, "CommandField")
+        self._statuses[f"{_name(field)} 0x{status:04X}"] += 1
+        response: dict[str, Value] = {
+            "CommandField": field | RESPONSE,
+            "MessageIDBeingRespondedTo": number(message.command, "MessageID"),
+            "Status": int(status),
+        }
+        for keyword in ("AffectedSOPClassUID", "AffectedSOPInstanceUID"):
+            if keyword in message.command:
+                response[keyword] = message.command[keyword]
+        self._association.send(message.context_id, response)
+
+    def _log(self, ended: str) -> None:
+        calling = self._association.calling_ae_title
+        log.info("association_closed", calling_ae_title=calling, ended=ended, statuses=dict(self._statuses))
+
+
+def _name(field: int) -> str:
+    try:
+        return CommandField(field).name
+    except ValueError:
+        return f"0x{field:04X}"
 
 
 def _where(error: BaseException) -> str:
@@ -107,65 +175,3 @@ def _where(error: BaseException) -> str:
     while step is not None and step.tb_next is not None:
         step = step.tb_next
     return f"{Path(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}" if step else ""
-
-
-def _serve_store(association: NodeAssociation, request: Any, context: Any) -> None:
-    incoming = Incoming(
-        sop_class_uid=str(request.AffectedSOPClassUID),
-        sop_instance_uid=str(request.AffectedSOPInstanceUID),
-        transfer_syntax_uid=str(context.transfer_syntax[0]),
-        calling_ae_title=calling_ae_title(association),
-    )
-    services = association.services
-    with request.DataSet.getbuffer() as data:
-        status = receive(incoming, [data], services.writer, services.ports.archive)
-    association.statuses[f"store 0x{status:04X}"] += 1
-    response = C_STORE()
-    response.MessageIDBeingRespondedTo = request.MessageID
-    response.AffectedSOPClassUID = request.AffectedSOPClassUID
-    response.AffectedSOPInstanceUID = request.AffectedSOPInstanceUID
-    response.Status = int(status)
-    association.dimse.send_msg(response, context.context_id)
-
-
-def _serve_find(association: NodeAssociation, request: Any, context: Any) -> None:
-    ports = association.services.ports
-    association.statuses["find"] += 1
-    answer_find(Exchange(association, request, context), ports.query, ports.similar, association.services.config)
-
-
-def _serve_move(association: NodeAssociation, request: Any, context: Any) -> None:
-    ports = association.services.ports
-    association.statuses["move"] += 1
-    answer_move(Exchange(association, request, context), ports.query, ports.similar, association.services.config)
-
-
-def _serve_get(association: NodeAssociation, request: Any, context: Any) -> None:
-    ports = association.services.ports
-    association.statuses["get"] += 1
-    answer_get(Exchange(association, request, context), ports.query, ports.similar)
-
-
-Serve = Callable[[NodeAssociation, Any, Any], None]
-"""(association, request primitive, presentation context) -> answers sent."""
-
-_SERVICES: dict[type, Serve] = {
-    C_STORE: _serve_store,
-    C_FIND: _serve_find,
-    C_MOVE: _serve_move,
-    C_GET: _serve_get,
-}
-
-
-def on_requested(event: Any) -> None:
-    """Set what the node accepts of a request that is about to be negotiated."""
-    requested = event.assoc.requestor.primitive.presentation_context_definition_list
-    event.assoc.acceptor.supported_contexts = acceptable(requested)
-
-
-def on_accepted(event: Any) -> None:
-    """Note a negotiated association, and list what it offered in vain."""
-    association = event.assoc
-    calling = calling_ae_title(association)
-    association.services.list_rejected(calling, association.rejected_contexts)
-    log.info("association_accepted", calling_ae_title=calling, contexts=len(association.accepted_contexts))

@@ -1,60 +1,108 @@
-"""One DIMSE-C request and the answers to it, so that query.py and retrieve.py deal in datasets and statuses only.
+"""One request on an association and the answers to it, so that services deal in data sets and statuses only.
 
-Made by scp/server.py for every request of an association.
+Made by association.py for every request.
 """
 
 from collections.abc import Mapping
 from io import BytesIO
 from types import MappingProxyType
-from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
-from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
 from pynetdicom.dsutils import decode, encode
 
 from dicom_services.contexts import PATIENT_ROOT
+from dicom_services.dimse.command import RESPONSE, CommandField, Value, number, text
+from dicom_services.dimse.message import Message
+from dicom_services.dul.association import Association, Context
+from dicom_services.dul.errors import AssociationEnded
+from dicom_services.scp.access import Admission
 
 _MAX_COMMENT = 64
 """Error Comment (0000,0902) is LO."""
+_FLUSH_BYTES = 65536
 
 
 class UnreadableIdentifier(Exception):
-    """The identifier of a query or retrieve cannot be decoded."""
+    """The data set of a request cannot be decoded."""
 
 
 class Exchange:
-    """A C-FIND, C-MOVE or C-GET in progress on an accepted association."""
+    """A request in progress on an accepted association."""
 
-    def __init__(self, association: Any, request: Any, context: Any) -> None:
+    def __init__(self, association: Association, message: Message, admission: Admission) -> None:
         self.association = association
-        self.request = request
-        self.context_id: int = context.context_id
-        self._transfer_syntax = UID(context.transfer_syntax[0])
+        self.admission = admission
+        """Who asks, and what is granted."""
+        self._message = message
+        self._context: Context = association.contexts[message.context_id]
+        self._field = number(message.command, "CommandField")
+        self._message_id = number(message.command, "MessageID")
+        self._cancelled: set[int] = set()
+        self._waiting: list[bytes | memoryview] = []
+        self._waiting_bytes = 0
+
+    @property
+    def command(self) -> Mapping[str, Value]:
+        """The command set of the request, by keyword."""
+        return self._message.command
+
+    @property
+    def dataset(self) -> bytes | None:
+        """The data set of the request as received."""
+        return self._message.dataset
+
+    @property
+    def message_id(self) -> int:
+        return self._message_id
+
+    @property
+    def sop_class_uid(self) -> str:
+        return self._context.abstract_syntax
+
+    @property
+    def transfer_syntax(self) -> UID:
+        return UID(self._context.transfer_syntax)
 
     @property
     def calling_ae_title(self) -> str:
-        return calling_ae_title(self.association)
+        return self.association.calling_ae_title
 
     @property
     def is_patient_root(self) -> bool:
-        return str(self.request.AffectedSOPClassUID) in PATIENT_ROOT
+        return self.sop_class_uid in PATIENT_ROOT
+
+    @property
+    def relational(self) -> bool:
+        """Whether relational queries or retrieves were negotiated (PS3.4 C.5.1.1)."""
+        return self._agreed(0)
+
+    @property
+    def combined_datetime(self) -> bool:
+        """Whether combined date and time matching was negotiated (PS3.4 C.5.1.1)."""
+        return self._agreed(1)
 
     @property
     def alive(self) -> bool:
-        return bool(self.association.is_established)
+        return self.association.established
 
     @property
     def cancelled(self) -> bool:
-        """Whether the peer sent a C-CANCEL for this request (PS3.7 9.3.2.3)."""
-        return self.request.MessageID in self.association.dimse.cancel_req
+        """Whether the peer sent a C-CANCEL for this request (PS3.7 9.3.2.3). Sends what is waiting first."""
+        self.flush()
+        try:
+            while self.association.has_input():
+                self._note(self.association.receive(self.association.connection.pdu_seconds))
+        except AssociationEnded:
+            return False  # `alive` says it
+        return self._message_id in self._cancelled
 
     def identifier(self) -> Dataset:
-        """Decode the request's identifier completely. Raises UnreadableIdentifier."""
-        syntax = self._transfer_syntax
+        """Decode the request's data set completely. Raises UnreadableIdentifier."""
+        syntax = self.transfer_syntax
         try:
             dataset = decode(
-                self.request.Identifier, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated
+                BytesIO(self.dataset or b""), syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated
             )
             dataset.decode()
         except Exception as error:  # whatever a peer's bytes make the parser raise
@@ -67,34 +115,67 @@ class Exchange:
         identifier: Dataset | None = None,
         comment: str = "",
         counts: Mapping[str, int] = MappingProxyType({}),
+        **more: Value,
     ) -> None:
-        """Send one response; counts: keyword of a Number of ... Sub-operations element -> value."""
-        response = _response_to(self.request)
-        response.Status = status
+        """Send one response, behind those that wait.
+
+        counts: keyword of a Number of ... Sub-operations element -> value; more: further command elements.
+        """
+        extra: dict[str, Value] = {**counts, **more}
         if comment:
-            response.ErrorComment = comment[:_MAX_COMMENT]
-        if identifier is not None:
-            response.Identifier = BytesIO(self._encoded(identifier))
-        for keyword, count in counts.items():
-            setattr(response, keyword, count)
-        self.association.dimse.send_msg(response, self.context_id)
+            extra["ErrorComment"] = comment[:_MAX_COMMENT]
+        self._queue(status, None if identifier is None else self._encoded(identifier), extra)
+        self.flush()
+
+    def respond_encoded(self, status: int, data: bytes) -> None:
+        """Answer with an identifier that is encoded in the transfer syntax already; sent when 64 KB are waiting."""
+        self._queue(status, data, {})
+        if self._waiting_bytes >= _FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send the responses that wait."""
+        parts, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        if parts and self.association.established:
+            self.association.send_packed(parts)
+
+    def response_to(self, message_id: int, wait_seconds: float) -> Message:
+        """Wait for the peer's response to a sub-operation on this association, noting a C-CANCEL meanwhile."""
+        while True:
+            message = self.association.receive(wait_seconds)
+            if message.command.get("MessageIDBeingRespondedTo") == message_id and _is_response(message):
+                return message
+            self._note(message)
+
+    def _note(self, message: Message) -> None:
+        if message.command.get("CommandField") == CommandField.C_CANCEL:
+            self._cancelled.add(number(message.command, "MessageIDBeingRespondedTo"))
+        else:
+            self.association.abort()  # a second request: asynchronous operations are not negotiated
+
+    def _queue(self, status: int, data: bytes | None, extra: Mapping[str, Value]) -> None:
+        command: dict[str, Value] = {
+            "CommandField": self._field | RESPONSE,
+            "MessageIDBeingRespondedTo": self._message_id,
+            "AffectedSOPClassUID": text(self.command, "AffectedSOPClassUID") or self.sop_class_uid,
+            "Status": status,
+            **extra,
+        }
+        parts = self.association.pack(self._message.context_id, command, data)
+        self._waiting += parts
+        self._waiting_bytes += sum(map(len, parts))
 
     def _encoded(self, dataset: Dataset) -> bytes:
-        syntax = self._transfer_syntax
+        syntax = self.transfer_syntax
         data = encode(dataset, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated)
         if data is None:
             raise ValueError("a response identifier could not be encoded")
         return bytes(data)
 
+    def _agreed(self, at: int) -> bool:
+        information = self.association.extended.get(self.sop_class_uid, b"")
+        return len(information) > at and information[at] == 1
 
-def calling_ae_title(association: Any) -> str:
-    """Return the requestor's AE title without padding."""
-    return str(association.requestor.ae_title).strip()
 
-
-def _response_to(request: Any) -> Any:
-    kind = next(k for k in (C_FIND, C_MOVE, C_GET) if isinstance(request, k))
-    response = kind()
-    response.MessageIDBeingRespondedTo = request.MessageID
-    response.AffectedSOPClassUID = request.AffectedSOPClassUID
-    return response
+def _is_response(message: Message) -> bool:
+    return bool(number(message.command, "CommandField") & RESPONSE)

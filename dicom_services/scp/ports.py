@@ -1,23 +1,24 @@
 """What the DICOM server asks of the node: the catalogue and the search, as Protocols of values.
 
-Implemented by radir_node.catalog and radir_node.results; called by receive.py, query.py and retrieve.py. Every
-method may raise radir_node.errors.TransientError (the database is down): the peer then gets 0xA700 or 0xA701.
+Implemented by radir_node.catalog and radir_node.node; called by registrar.py, query.py and retrieve.py. Every method
+may raise radir_node.errors.TransientError (the database is down): a querying peer then gets 0xA700 or 0xA701.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from dicom_services.scp.matching import Matcher
-from radir_node.domain.stored import Registered, StoredInstance
+from radir_node.domain.stored import Refusal, Registered, StoredInstance
 
 __all__ = [
     "ArchivePort",
     "FindRequest",
     "Level",
     "QueryPort",
+    "Refusal",
     "Registered",
     "RetrieveRequest",
     "SimilarCasesPort",
@@ -85,17 +86,18 @@ class VirtualSeries:
 
 
 class ArchivePort(Protocol):
-    """Where received instances are made known."""
+    """Where received instances are made known. Called by the registrar alone."""
 
-    def register(self, stored: StoredInstance) -> Registered:
-        """Commit row and job in one transaction; the peer is answered 0x0000 only after this returns.
+    def register_all(self, batch: Sequence[StoredInstance]) -> Sequence[Registered]:
+        """Commit rows and jobs of the batch in one transaction, in its order; return what became of each.
 
-        Raises TransientError when nothing was committed: the peer is asked to send again, the file stays.
+        Registering the same file again changes nothing. Raises TransientError when nothing was committed and all may
+        be tried again as it is, any other exception when the batch holds something that cannot be committed.
         """
         ...
 
-    def refuse(self, reason: str, calling_ae_title: str, sop_class_uid: str) -> None:
-        """List an object or presentation context that was not accepted; reason holds no identifier."""
+    def refuse_all(self, batch: Sequence[Refusal]) -> None:
+        """List what was not accepted."""
         ...
 
 
