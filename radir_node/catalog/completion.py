@@ -16,7 +16,7 @@ from radir_node.catalog import jobs
 from radir_node.catalog.announcements import announced, forget, forget_old, remember
 from radir_node.catalog.database import Database
 from radir_node.catalog.tables import delivery, instance, series, study
-from radir_node.catalog.transitions import OPEN_STATES, PAUSE, QuietTimes, open_again, queue_for_indexing
+from radir_node.catalog.transitions import OPEN_STATES, PAUSE, Opening, QuietTimes, open_again, queue_for_indexing
 from radir_node.domain.study import Completion, Evidence, StudyState
 from radir_node.errors import PeerUnavailable, UnknownStudy
 
@@ -151,7 +151,7 @@ class CompletionTracker:
             row = _known(connection, study_instance_uid)
             if row.state in (*OPEN_STATES, StudyState.QUEUED, StudyState.ENCODING):
                 return False
-            open_again(connection, row.id, received=row.last_received_at, opened=now)
+            open_again(connection, [Opening(row.id, row.last_received_at, now)])
             jobs.defer(self.job_app, connection, jobs.SETTLE, study=row.id)
             return True
 

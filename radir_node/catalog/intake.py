@@ -17,7 +17,7 @@ from radir_node.catalog.announcements import announced, forget, with_messages
 from radir_node.catalog.database import Database
 from radir_node.catalog.registration import Registration, TouchedStudy
 from radir_node.catalog.tables import refusal
-from radir_node.catalog.transitions import PAUSE, QuietTimes, open_again, queue_for_indexing
+from radir_node.catalog.transitions import PAUSE, Opening, QuietTimes, open_again, queue_for_indexing
 from radir_node.domain.stored import Refusal, Registered, StoredInstance
 from radir_node.domain.study import Completion
 
@@ -52,21 +52,21 @@ class Intake:
             registration = Registration(connection, self.secret, self.duplicate_policy)
             outcomes = registration.write(batch)
             reopened = registration.reopened()
-            for one in reopened:
-                self._reopen(connection, one)
+            self._reopen(connection, reopened)
             self._fulfil(connection, {one.study_instance_uid: one.id for one in reopened})
             return outcomes
 
-    def _reopen(self, connection: sa.Connection, touched: TouchedStudy) -> None:
-        """The quiet timer starts anew; a settle job is made unless one is pending already."""
-        causes = [*touched.arrived, *touched.left]
-        times = [item.received for item in causes]
-        open_again(connection, touched.id, received=max(times), opened=min(times))
-        due = max(times) + min(PAUSE, self.quiet.of({item.header.modality for item in causes}))
-        if touched.is_open:
-            jobs.hasten(connection, jobs.SETTLE, study=touched.id, at=due)
-        else:
-            jobs.defer(self.job_app, connection, jobs.SETTLE, study=touched.id, at=due)
+    def _reopen(self, connection: sa.Connection, reopened: Sequence[TouchedStudy]) -> None:
+        """Their quiet timers start anew; a settle job is made for those that have none pending."""
+        if not reopened:
+            return
+        open_again(connection, [Opening(one.id, max(one.times), min(one.times)) for one in reopened])
+        due = {one.id: max(one.times) + min(PAUSE, self.quiet.of(one.modalities)) for one in reopened}
+        open_before = {one.id for one in reopened if one.is_open}
+        jobs.hasten(connection, jobs.SETTLE, {key: at for key, at in due.items() if key in open_before})
+        jobs.defer_all(
+            self.job_app, connection, jobs.SETTLE, {key: at for key, at in due.items() if key not in open_before}
+        )
 
     def _fulfil(self, connection: sa.Connection, studies: dict[str, int]) -> None:
         """Queue at once each study of which the last announced instance has come."""

@@ -4,10 +4,11 @@ Only task names are known here; the worker verb registers what they do (radir_no
 """
 
 import datetime as dt
-from typing import Any
+from collections.abc import Mapping
 
 import procrastinate
 import sqlalchemy as sa
+from procrastinate.jobs import Job
 
 from radir_node.catalog.database import Database
 from radir_node.errors import DatabaseDown
@@ -39,7 +40,15 @@ def defer(
     Jobs of one study run one at a time (lock); there is no queueing lock, because a retry under one can stick for ever
     (procrastinate issue 1543), so every task first asks whether there is still work. Raises DatabaseDown.
     """
-    _defer(app, connection, task, f"study:{study}", at, PRIORITIES[task], {"study": study})
+    defer_all(app, connection, task, {study: at})
+
+
+def defer_all(
+    app: procrastinate.App, connection: sa.Connection, task: str, studies: Mapping[int, dt.datetime | None]
+) -> None:
+    """Enqueue `task` for many studies, each at its time (None = now), in one statement. As `defer`."""
+    priority = PRIORITIES[task]
+    _defer(app, connection, [_job(app, task, f"study:{key}", at, priority, study=key) for key, at in studies.items()])
 
 
 def defer_to_peer(
@@ -51,39 +60,39 @@ def defer_to_peer(
     waits for its next try yields to one that is new, and does not hold it up.
     """
     priority = PRIORITIES[task] - (at is not None)
-    _defer(app, connection, task, f"{task}:{peer}", at, priority, {"peer": peer})
+    _defer(app, connection, [_job(app, task, f"{task}:{peer}", at, priority, peer=peer)])
 
 
-def _defer(
-    app: procrastinate.App,
-    connection: sa.Connection,
-    task: str,
-    lock: str,
-    at: dt.datetime | None,
-    priority: int,
-    arguments: dict[str, Any],
-) -> None:
-    raw = connection.connection.driver_connection
+def _job(
+    app: procrastinate.App, task: str, lock: str, at: dt.datetime | None, priority: int, **arguments: int | str
+) -> Job:
+    return app.configure_task(task, lock=lock, schedule_at=at, priority=priority).make_new_job(**arguments)
+
+
+def _defer(app: procrastinate.App, connection: sa.Connection, waiting: list[Job]) -> None:
+    if not waiting:
+        return
     try:
-        job = app.configure_task(task, lock=lock, schedule_at=at, priority=priority, connection=raw)
-        job.defer(**arguments)
+        app.job_manager.batch_defer_jobs(waiting, connection.connection.driver_connection)
     except procrastinate.exceptions.ConnectorException as error:
         raise DatabaseDown("the catalogue went away while a job was enqueued") from error
 
 
 def withdraw(connection: sa.Connection, task: str, *, study: int) -> None:
-    """Remove the jobs of a study that wait for their time: it would hold up those that come after them."""
+    """Remove the jobs of a study that wait for their time: they would hold up those that come after them."""
     waiting = "delete from jobs.procrastinate_jobs where lock = :lock and task_name = :task and status = 'todo'"
     connection.execute(sa.text(waiting), {"lock": f"study:{study}", "task": task})
 
 
-def hasten(connection: sa.Connection, task: str, *, study: int, at: dt.datetime) -> None:
-    """Bring the waiting job of a study forward to `at`."""
+def hasten(connection: sa.Connection, task: str, studies: Mapping[int, dt.datetime]) -> None:
+    """Bring the waiting jobs of studies forward to their times."""
     sooner = (
-        "update jobs.procrastinate_jobs set scheduled_at = :at"
-        " where lock = :lock and task_name = :task and status = 'todo' and scheduled_at > :at"
+        "update jobs.procrastinate_jobs set scheduled_at = due.at"
+        " from unnest(cast(:locks as text[]), cast(:times as timestamptz[])) as due (lock, at)"
+        " where procrastinate_jobs.lock = due.lock and task_name = :task and status = 'todo' and scheduled_at > due.at"
     )
-    connection.execute(sa.text(sooner), {"lock": f"study:{study}", "task": task, "at": at})
+    locks = [f"study:{key}" for key in studies]
+    connection.execute(sa.text(sooner), {"locks": locks, "times": list(studies.values()), "task": task})
 
 
 def queue_depth(connection: sa.Connection) -> tuple[int, int, float | None]:

@@ -42,6 +42,15 @@ class TouchedStudy:
     def is_open(self) -> bool:
         return self.state in OPEN_STATES
 
+    @property
+    def times(self) -> list[dt.datetime]:
+        """When what changed the study was received."""
+        return [item.received for item in (*self.arrived, *self.left)]
+
+    @property
+    def modalities(self) -> set[str]:
+        return {item.header.modality for item in (*self.arrived, *self.left)}
+
 
 class Registration:
     """The locked studies of one batch. Made and used inside one transaction."""

@@ -6,7 +6,7 @@ An instance that arrives, or the operator, leads back to receiving. Called by in
 """
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import procrastinate
@@ -44,23 +44,33 @@ def queue_for_indexing(
     jobs.defer(app, connection, jobs.INDEX, study=study_id)
 
 
-def open_again(connection: sa.Connection, study_id: int, *, received: dt.datetime, opened: dt.datetime) -> None:
-    """The study is no longer complete, whatever had been established; its quiet time starts at `received`.
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A study that is no longer complete, whatever had been established."""
 
-    `opened` is where its force timer starts; that of a study which is open already runs on.
-    """
-    is_open = study.c.state.in_(OPEN_STATES)
-    connection.execute(
-        sa.update(study)
-        .where(study.c.id == study_id)
-        .values(
-            state=StudyState.RECEIVING,
-            reason="",
-            completion=Completion.OPEN,
-            evidence=Evidence.NONE,
-            expected_instances=None,
-            times_asked=0,
-            opened_at=sa.case((is_open, study.c.opened_at), else_=opened),
-            last_received_at=sa.func.greatest(study.c.last_received_at, received),
-        )
-    )
+    study_id: int
+    received: dt.datetime
+    """Where its quiet time starts."""
+    opened: dt.datetime
+    """Where its force timer starts; that of a study which is open already runs on."""
+
+
+_OPEN_AGAIN = sa.text("""
+    update study set state = 'receiving', reason = '', completion = '', evidence = '',
+        expected_instances = null, times_asked = 0,
+        opened_at = case when state in ('receiving', 'quiet') then opened_at else opening.opened end,
+        last_received_at = greatest(last_received_at, opening.received)
+    from unnest(cast(:ids as bigint[]), cast(:received as timestamptz[]), cast(:opened as timestamptz[]))
+        as opening (id, received, opened)
+    where study.id = opening.id
+""")
+
+
+def open_again(connection: sa.Connection, openings: Sequence[Opening]) -> None:
+    """Let studies settle anew; the caller sees to their jobs."""
+    values = {
+        "ids": [one.study_id for one in openings],
+        "received": [one.received for one in openings],
+        "opened": [one.opened for one in openings],
+    }
+    connection.execute(_OPEN_AGAIN, values)
