@@ -3,6 +3,7 @@
 Made by acceptance.py for callers and by requestor.py for peers; used by one thread at a time.
 """
 
+import io
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -76,7 +77,7 @@ class _Memory:
         return bytes(self._data)
 
 
-@dataclass
+@dataclass(eq=False)
 class Association:
     """One established association. What ends it raises a subclass of AssociationEnded, here and ever after."""
 
@@ -110,10 +111,12 @@ class Association:
             raise
 
     def send(self, context_id: int, command: Command, dataset: bytes | FileRegion | None = None) -> None:
-        """Send one message; Command Data Set Type is set here."""
+        """Send one message; Command Data Set Type is set here.
+
+        Raises OSError for a file that cannot be read: nothing was sent then, and the association goes on.
+        """
         if isinstance(dataset, FileRegion):
-            self.send_packed(self.pack(context_id, command, has_dataset=True))
-            self._send_file(context_id, dataset)
+            self._send_file(context_id, self.pack(context_id, command, has_dataset=True), dataset)
         else:
             self.send_packed(self.pack(context_id, command, dataset))
 
@@ -139,9 +142,9 @@ class Association:
             self._end(None)
             raise
 
-    def has_input(self) -> bool:
-        """Say whether the peer has sent something that is not received yet."""
-        return self.established and (bool(self._pending) or self.connection.has_input())
+    def has_input(self, wait_seconds: float = 0) -> bool:
+        """Say whether the peer has sent something that is not received yet, or does within so many seconds."""
+        return self.established and (bool(self._pending) or self.connection.has_input(wait_seconds))
 
     def release(self) -> None:
         """End the association in order; what the peer still sends is dropped (PS3.8 7.2)."""
@@ -215,19 +218,25 @@ class Association:
             raise Aborted("the peer aborted the association")
         raise ProtocolViolation(f"a PDU of type {int(pdu.type)} on an established association", UNEXPECTED_PDU)
 
-    def _send_file(self, context_id: int, region: FileRegion) -> None:
+    def _send_file(self, context_id: int, command: list[bytes | memoryview], region: FileRegion) -> None:
+        """Send a command and the region behind it; the first piece travels with the command."""
         longest = longest_fragment(self.peer_max_pdu)
         buffer = memoryview(bytearray(longest))
+        parts = command
         with region.path.open("rb", buffering=0) as file:
             left = file.seek(0, os.SEEK_END) - region.offset
             file.seek(region.offset)
-            while left > 0:
-                count = file.readinto(buffer[: min(left, longest)])
-                if not count:
-                    raise OSError("the file became shorter while it was sent")
+            while left > 0 or parts:
+                count = _read(file, buffer[: min(max(left, 0), longest)])
+                if not count and parts:
+                    raise OSError("the file holds no data set, or cannot be read")
+                if not count:  # the peer waits for the rest
+                    self._end(0, source=_USER)
+                    raise Aborted("a file became shorter while it was sent")
                 left -= count
                 header = pdata_header(context_id, count, command=False, last=left == 0)
-                self.send_packed([header, buffer[:count]])
+                self.send_packed([*parts, header, buffer[:count]])
+                parts = []
 
     def _end(self, reason: int | None, source: int = _PROVIDER) -> None:
         """Close the connection, after an A-ABORT unless the reason is None."""
@@ -239,3 +248,10 @@ class Association:
             with suppress(AssociationEnded):
                 self.connection.send(encode_abort(source, reason if source == _PROVIDER else 0))
         self.connection.finish(ABORT_SECONDS)
+
+
+def _read(file: io.FileIO, buffer: memoryview) -> int:
+    try:
+        return file.readinto(buffer) or 0
+    except OSError:
+        return 0

@@ -127,15 +127,15 @@ class Connection:
         self._start = body + length
         return Pdu(PduType(number), self._view[body : self._start])
 
-    def has_input(self) -> bool:
-        """Say whether something can be read without waiting."""
+    def has_input(self, wait_seconds: float = 0) -> bool:
+        """Say whether something can be read, within so many seconds."""
         if self._start != self._end:
             return True
         if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
             return True
         poll = select.poll()
         poll.register(self._socket.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(poll.poll(wait_seconds * 1000))
 
     def send(self, *parts: Buffer) -> None:
         """Send all parts in one piece within the PDU deadline. Raises Aborted or TimedOut."""

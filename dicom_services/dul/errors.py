@@ -6,6 +6,10 @@ from radir_node.errors import PeerUnavailable
 class AssociationEnded(PeerUnavailable):
     """Root of this module."""
 
+    def name_peer(self, where: str) -> None:
+        """Put the peer before the message: an association knows its partner, a line in a log does not."""
+        self.args = (f"{where}: {self}",)
+
 
 class Released(AssociationEnded):
     """The peer released it in order (PS3.8 7.2)."""
@@ -20,7 +24,12 @@ class TimedOut(AssociationEnded):
 
 
 class Rejected(AssociationEnded):
-    """The peer did not accept the association."""
+    """The peer did not accept the association, or nothing that was proposed in it."""
+
+    def __init__(self, message: str, result: int = 1, source: int = 0, reason: int = 0) -> None:
+        """result 1 = permanent, 2 = transient; source and reason as in the A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+        super().__init__(message)
+        self.result, self.source, self.reason = result, source, reason
 
 
 class ProtocolViolation(AssociationEnded):

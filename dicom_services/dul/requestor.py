@@ -67,7 +67,8 @@ def request_association(
         answer = _negotiate(connection, rq, timeouts)
     except AssociationEnded as error:
         connection.close()
-        raise type(error)(f"{where}: {error}") from error
+        error.name_peer(where)
+        raise
     accepted = _accepted(rq, answer)
     association = Association(
         connection, calling_ae_title, peer.ae_title, accepted, answer.user.max_pdu, extended=answer.user.extended
@@ -100,7 +101,8 @@ def _negotiate(connection: Connection, rq: AssociateRq, timeouts: Timeouts) -> A
         return decode_ac(bytes(pdu.body))
     if pdu.type is PduType.ASSOCIATE_RJ:
         result, source, reason = pdu.body[1:4]
-        raise Rejected(f"rejected the association (result {result}, source {source}, reason {reason})")
+        words = f"rejected the association (result {result}, source {source}, reason {reason})"
+        raise Rejected(words, result, source, reason)
     if pdu.type is PduType.ABORT:
         raise Aborted("aborted the association request")
     raise ProtocolViolation("answered the association request with another PDU")
