@@ -1,83 +1,59 @@
-"""What the node holds, as Query/Retrieve asks for it: rows of DICOM keywords, and files. Read by the DICOM server.
+"""What the node holds, as Query/Retrieve asks for it: rows of DICOM keywords, and files. Read by the DICOM server."""
 
-Only the keys that an index answers are narrowed here; the server applies every matching key again (PS3.4 C.2.2.2).
-"""
-
-import datetime as dt
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from radir_node.catalog.database import Database
+from radir_node.catalog.query_keys import IMAGE, PATIENT, SERIES, STUDY, Between, Equal, Key, conditions
 from radir_node.catalog.tables import instance, issued_sr, series, study
 
-PATIENT = {
-    "PatientID": study.c.patient_id,
-    "IssuerOfPatientID": study.c.issuer_of_patient_id,
-    "PatientName": study.c.patient_name,
-    "PatientBirthDate": study.c.patient_birth_date,
-    "PatientSex": study.c.patient_sex,
-}
-STUDY = {
-    "StudyInstanceUID": study.c.study_instance_uid,
-    "StudyID": study.c.study_id,
-    "StudyDate": study.c.study_date,
-    "StudyTime": study.c.study_time,
-    "AccessionNumber": study.c.accession_number,
-    "StudyDescription": study.c.study_description,
-    "ReferringPhysicianName": study.c.referring_physician_name,
-}
-SERIES = {
-    "SeriesInstanceUID": series.c.series_instance_uid,
-    "Modality": series.c.modality,
-    "SeriesNumber": series.c.series_number,
-    "SeriesDescription": series.c.series_description,
-    "BodyPartExamined": series.c.body_part_examined,
-}
-IMAGE = {
-    "SOPInstanceUID": instance.c.sop_instance_uid,
-    "SOPClassUID": instance.c.sop_class_uid,
-    "InstanceNumber": instance.c.instance_number,
-    "Rows": instance.c.rows,
-    "Columns": instance.c.columns,
-    "NumberOfFrames": instance.c.number_of_frames,
-}
-COLUMNS = {**PATIENT, **STUDY, **SERIES, **IMAGE}
+PAGE = 1000
+"""Rows that are in memory at a time. No transaction is open between two pages: a slow peer holds no connection."""
 
-LEVELS: Mapping[str, tuple[Mapping[str, sa.ColumnElement[Any]], Mapping[str, sa.ColumnElement[Any]]]] = {
-    "PATIENT": (PATIENT, {"NumberOfPatientRelatedStudies": sa.func.count(study.c.id.distinct())}),
-    "STUDY": (
-        {**PATIENT, **STUDY},
-        {
-            "ModalitiesInStudy": sa.func.array_agg(series.c.modality.distinct()),
-            "NumberOfStudyRelatedSeries": sa.func.count(series.c.id.distinct()),
-            "NumberOfStudyRelatedInstances": sa.func.count(instance.c.id),
-        },
-    ),
-    "SERIES": ({**PATIENT, **STUDY, **SERIES}, {"NumberOfSeriesRelatedInstances": sa.func.count(instance.c.id)}),
-    "IMAGE": (COLUMNS, {}),
+PAGE_TIMEOUT_MS = 10_000
+
+_of_patient = study.alias("of_patient")
+_same_patient = sa.and_(
+    _of_patient.c.patient_id == study.c.patient_id,
+    _of_patient.c.issuer_of_patient_id == study.c.issuer_of_patient_id,
+    _of_patient.c.number_of_instances > 0,
+)
+_of_study = series.alias("of_study")
+_in_study = sa.and_(_of_study.c.study_id == study.c.id, _of_study.c.number_of_instances > 0)
+_in_series = sa.and_(instance.c.series_id == _of_study.c.id, instance.c.is_current)
+
+COMPUTED: Mapping[str, Mapping[str, sa.ColumnElement[Any]]] = {
+    "PATIENT": {
+        "NumberOfPatientRelatedStudies": sa.select(sa.func.count()).where(_same_patient).scalar_subquery(),
+        "NumberOfPatientRelatedSeries": sa.select(sa.func.count())
+        .select_from(_of_patient.join(_of_study, _of_study.c.study_id == _of_patient.c.id))
+        .where(_same_patient, _of_study.c.number_of_instances > 0)
+        .scalar_subquery(),
+        "NumberOfPatientRelatedInstances": sa.select(sa.func.sum(_of_patient.c.number_of_instances))
+        .where(_same_patient)
+        .scalar_subquery(),
+    },
+    "STUDY": {
+        "ModalitiesInStudy": sa.func.array(
+            sa.select(_of_study.c.modality).distinct().where(_in_study).scalar_subquery()
+        ),
+        "SOPClassesInStudy": sa.func.array(
+            sa.select(instance.c.sop_class_uid).distinct().where(_in_study, _in_series).scalar_subquery()
+        ),
+        "NumberOfStudyRelatedSeries": sa.select(sa.func.count()).where(_in_study).scalar_subquery(),
+        "NumberOfStudyRelatedInstances": study.c.number_of_instances,
+    },
+    "SERIES": {"NumberOfSeriesRelatedInstances": series.c.number_of_instances},
+    "IMAGE": {},
 }
-"""Level -> (columns that name one entity and those above it, counts)."""
+"""Attributes that cost a look beyond the row; only those that a query asks for are computed."""
 
-
-@dataclass(frozen=True)
-class Narrowing:
-    """Keys that the database applies: exact values by keyword, and a range of Study Date (None = open)."""
-
-    equal: Mapping[str, Collection[str]] = field(default_factory=dict)
-    study_date: tuple[dt.date | None, dt.date | None] = (None, None)
-
-    def conditions(self) -> Iterator[sa.ColumnElement[bool]]:
-        for keyword, values in self.equal.items():
-            yield COLUMNS[keyword].in_(list(values))
-        low, high = self.study_date
-        if low is not None:
-            yield study.c.study_date >= low
-        if high is not None:
-            yield study.c.study_date <= high
+LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
+_PLAIN = dict(zip(LEVELS, (PATIENT, STUDY, SERIES, IMAGE), strict=True))
 
 
 @dataclass(frozen=True)
@@ -86,23 +62,28 @@ class Holdings:
 
     database: Database
 
-    def find(self, level: str, narrowing: Narrowing) -> Iterator[Mapping[str, object]]:
-        """Yield one mapping keyword -> value per entity of the level, newest study first, a page at a time."""
-        columns, counts = LEVELS[level]
-        entity = {"PATIENT": [], "IMAGE": [study.c.id, instance.c.id]}.get(level, [study.c.id])
-        statement = (
-            sa.select(*(c.label(name) for name, c in {**columns, **counts}.items()))
-            .select_from(_joined())
-            .where(*narrowing.conditions())
-            .group_by(*columns.values(), *entity)
-        )
-        if level != "PATIENT":
-            statement = statement.order_by(study.c.id.desc())
-        with self.database.begin() as connection:
-            for row in connection.execution_options(yield_per=200).execute(statement).mappings():
-                yield dict(row)
+    def find(
+        self, level: str, keys: Mapping[str, Key], returned: Collection[str] = (), page: int = PAGE
+    ) -> Iterator[Mapping[str, object]]:
+        """Yield one mapping keyword -> value per entity of the level, by pages; newest first for studies.
 
-    def files(self, narrowing: Narrowing) -> list[Mapping[str, Any]]:
+        The plain attributes of the level and those above it are always there; what must be computed only when it is in
+        `returned` or in `keys`. No key above the level is needed (relational queries, PS3.4 C.4.1.3.2.1). Raises
+        DatabaseDown, also when a page takes more than 10 s.
+        """
+        query = _Query(level, keys, {*returned, *keys})
+        after: tuple[Any, ...] | None = None
+        while True:
+            with self.database.begin() as connection:
+                connection.exec_driver_sql(f"set local statement_timeout = {PAGE_TIMEOUT_MS}")
+                rows = connection.execute(query.page(after, page)).all()
+            for row in rows:
+                yield dict(zip(query.names, row, strict=False))
+            if len(rows) < page:
+                return
+            after = tuple(rows[-1][len(query.names) :])
+
+    def files(self, keys: Mapping[str, Key]) -> list[Mapping[str, Any]]:
         """Return path, SOP class, transfer syntax and UIDs of the current instances, in series and instance order."""
         statement = (
             sa.select(
@@ -113,8 +94,8 @@ class Holdings:
                 study.c.study_instance_uid,
                 series.c.series_instance_uid,
             )
-            .select_from(_joined())
-            .where(*narrowing.conditions())
+            .select_from(_from("IMAGE"))
+            .where(instance.c.is_current, *conditions(keys))
             .order_by(study.c.id, series.c.series_number, series.c.id, instance.c.instance_number, instance.c.id)
         )
         with self.database.begin() as connection:
@@ -145,6 +126,59 @@ class Holdings:
             return str(connection.execute(kept).scalar_one())
 
 
-def _joined() -> sa.FromClause:
-    current = sa.and_(instance.c.series_id == series.c.id, instance.c.is_current)
-    return study.join(series, series.c.study_id == study.c.id).join(instance, current)
+class _Query:
+    """One query: its columns, and the statement of each page by keyset."""
+
+    def __init__(self, level: str, keys: Mapping[str, Key], asked: Collection[str]) -> None:
+        upto = LEVELS[: LEVELS.index(level) + 1]
+        columns: dict[str, sa.ColumnElement[Any]] = {k: c for at in upto for k, c in _PLAIN[at].items()}
+        columns |= {k: c for at in upto for k, c in COMPUTED[at].items() if k in asked}
+        self.names = tuple(columns)
+        self._order, self._falls = _order(level, keys)
+        position = [column.label(f"position_{n}") for n, column in enumerate(self._order)]
+        self._statement = (
+            sa.select(*(column.label(name) for name, column in columns.items()), *position)
+            .select_from(_from(level))
+            .where(*_held(level), *conditions(keys))
+        )
+        if level == "PATIENT":  # one row each: the newest study that matches says how the patient is named
+            self._statement = self._statement.ext(distinct_on(*self._order)).order_by(*self._order, study.c.id.desc())
+        else:
+            self._statement = self._statement.order_by(*(c.desc() if self._falls else c for c in self._order))
+
+    def page(self, after: tuple[Any, ...] | None, size: int) -> sa.Select[Any]:
+        """Return the statement of the rows that follow a position in the order."""
+        statement = self._statement.limit(size)
+        if after is None:
+            return statement
+        here, there = sa.tuple_(*self._order), sa.tuple_(*map(sa.literal, after))
+        return statement.where(here < there if self._falls else here > there)
+
+
+def _order(level: str, keys: Mapping[str, Key]) -> tuple[tuple[sa.Column[Any], ...], bool]:
+    """Return the columns that an index has in this order, and whether it is walked backwards.
+
+    By date where the date is asked for: newest rows first would be a walk over all that is newer than an old date.
+    """
+    if level == "PATIENT":
+        return (study.c.patient_id, study.c.issuer_of_patient_id), False
+    if level == "STUDY":
+        by_date = isinstance(keys.get("StudyDate"), Equal | Between)
+        return ((study.c.study_date, study.c.id) if by_date else (study.c.id,)), True
+    return ((series.c.id,) if level == "SERIES" else (instance.c.id,)), False
+
+
+def _held(level: str) -> Iterator[sa.ColumnElement[bool]]:
+    """An entity all of whose instances moved to another one is no longer there."""
+    yield {"SERIES": series.c.number_of_instances > 0, "IMAGE": instance.c.is_current}.get(
+        level, study.c.number_of_instances > 0
+    )
+    if level == "PATIENT":
+        yield study.c.patient_id != ""  # the unique key of an answer has a value (PS3.4 C.4.1.1.3.2)
+
+
+def _from(level: str) -> sa.FromClause:
+    if level in ("PATIENT", "STUDY"):
+        return study
+    with_series = study.join(series, series.c.study_id == study.c.id)
+    return with_series if level == "SERIES" else with_series.join(instance, instance.c.series_id == series.c.id)

@@ -45,9 +45,14 @@ def instance_values(stored: StoredInstance) -> Mapping[str, Any]:
 
 
 def storable(value: Any) -> Any:
-    """Return a header value as Postgres can hold it: no NUL or lone surrogate in text, no number beyond its column."""
+    """Return a header value as Postgres can hold it: no number beyond its column, no text beyond UTF-8."""
     if isinstance(value, str):
-        return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+        return storable_text(value)
     if isinstance(value, int) and not -(2**31) <= value < 2**31:
         return None
     return value
+
+
+def storable_text(text: str) -> str:
+    """Return text without NUL and lone surrogates, which Postgres cannot hold."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
