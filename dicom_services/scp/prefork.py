@@ -40,6 +40,7 @@ _PATIENCE_SECONDS = GRACE_SECONDS + 5
 _PAUSE_SECONDS = 1.0
 """Between two starts of one worker."""
 _STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
+_NICE = 5
 _PR_SET_PDEATHSIG = 1
 
 OpenPorts = Callable[[], AbstractContextManager[Ports]]
@@ -81,7 +82,7 @@ def store_worker(plant: Plant) -> None:
 def query_worker(plant: Plant, number: int) -> None:
     """Answer queries and retrieves, and whatever comes over TLS."""
     with plant.open_ports() as ports:
-        flush = Flush(plant.spool, plant.lines[number][0])
+        flush = Flush(plant.lines[number][0])
         services = Services(plant.spool, plant.wake, plant.config.timeouts, requests(ports, plant.config, flush))
         reception = Reception(plant.config, services, plant.doorkeeper)
         plant.hatch.serve(reception.take_over)
@@ -93,7 +94,8 @@ def query_worker(plant: Plant, number: int) -> None:
 
 
 def registrar(plant: Plant) -> None:
-    """Bring what was acknowledged into the catalogue."""
+    """Bring what was acknowledged into the catalogue, behind the workers in the queue for a processor."""
+    os.nice(_NICE)
     with plant.open_ports() as ports:
         worker = Registrar(plant.spool, ports.archive, plant.wake, [end for _, end in plant.lines])
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)

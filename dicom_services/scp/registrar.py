@@ -4,6 +4,7 @@ One per storage root: a process of its own beside the workers (prefork.py), a th
 (server.py). A retrieve or query first asks it, by `Flush`, for everything that was acknowledged before.
 """
 
+import ctypes
 import datetime as dt
 import hashlib
 import itertools
@@ -13,7 +14,7 @@ import socket
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,8 +23,9 @@ import structlog
 from dicom_services.objects.announced import identity_of
 from dicom_services.objects.header import HEADER_KEYWORDS, header_of
 from dicom_services.objects.part10 import open_dataset
+from dicom_services.scp.journal import Reader, Record, sync_folder
 from dicom_services.scp.ports import ArchivePort
-from dicom_services.scp.spool import Acknowledged, Spool, split_meta, sync_folder
+from dicom_services.scp.spool import Acknowledged, Spool, split_meta
 from radir_node.domain.stored import Refusal, Registered, StoredInstance
 from radir_node.domain.study import InstanceHeader
 from radir_node.errors import NotIndexable, TransientError
@@ -35,7 +37,11 @@ _T = TypeVar("_T")
 _BATCH = 100
 _IDLE_SECONDS = 1.0
 """How often the spool is looked at without being asked: after the catalogue was away, or a wake-up was lost."""
+_GATHER_SECONDS = 0.03
+_SYNC_BYTES = 32 << 20
 _TICKET_BYTES = 8
+_HEAD_BYTES = 65536
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Wake:
@@ -62,8 +68,7 @@ class Wake:
 class Flush:
     """One process's way to wait until all that was acknowledged is in the catalogue. Thread-safe."""
 
-    def __init__(self, spool: Spool, line: socket.socket, seconds: float = 1.0) -> None:
-        self._spool = spool
+    def __init__(self, line: socket.socket, seconds: float = 1.0) -> None:
         self._line = line
         self._seconds = seconds
         self._lock = threading.Lock()
@@ -71,8 +76,6 @@ class Flush:
 
     def __call__(self) -> bool:
         """Wait, one second at most; False when the catalogue is behind or away: what is there is answered then."""
-        if self._spool.is_empty():
-            return True
         with self._lock:
             ticket = next(self._tickets).to_bytes(_TICKET_BYTES, "big")
             self._line.settimeout(self._seconds)
@@ -85,44 +88,52 @@ class Flush:
         return True
 
 
-@dataclass
 class Registrar:
     """Reads one spool. `run` blocks until `stop`, and then registers what is left."""
 
-    spool: Spool
-    archive: ArchivePort
-    wake: Wake
-    lines: Sequence[socket.socket]
-    """The registrar's ends of the Flush lines."""
-    _stopping: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, spool: Spool, archive: ArchivePort, wake: Wake, lines: Sequence[socket.socket]) -> None:
+        """lines: the registrar's ends of the Flush lines."""
+        self._spool = spool
+        self._archive = archive
+        self._wake = wake
+        self._lines = {line.fileno(): line for line in lines}
+        self._asking = _polling(*self._lines)
+        self._anything = _polling(wake.fileno(), *self._lines)
+        self._journal = Reader(spool.folder)
+        self._backlog: list[Acknowledged] = []
+        """What was read from the journal and is not registered yet."""
+        self._unsynced_bytes = 0
+        self._stopping = threading.Event()
 
     def run(self) -> None:
-        poll = select.poll()
-        by_descriptor = {line.fileno(): line for line in self.lines}
-        for descriptor in (self.wake.fileno(), *by_descriptor):
-            poll.register(descriptor, select.POLLIN)
         while not self._stopping.is_set():
-            ready = poll.poll(_IDLE_SECONDS * 1000)
-            self.wake.hush()
-            asked = [by_descriptor[d] for d, _ in ready if d in by_descriptor]
-            tickets = [(line, line.recv(_TICKET_BYTES)) for line in asked]
+            if not self._anything.poll(_IDLE_SECONDS * 1000):
+                self._settle()
+            # More is likely to follow: a batch costs little more than one object. Who asks need not wait for it.
+            tickets = self._tickets(_GATHER_SECONDS)
+            self._wake.hush()
+            tickets += self._tickets(0)
             if self.register_all():
                 for line, ticket in tickets:
                     with suppress(OSError):
                         line.send(ticket, socket.MSG_DONTWAIT)
             else:
                 self._stopping.wait(_IDLE_SECONDS)
-        self.register_all()
+        if self.register_all():
+            self._settle()
 
     def stop(self) -> None:
         self._stopping.set()
-        self.wake.ring()
+        self._wake.ring()
 
     def register_all(self) -> bool:
-        """Register what lies in the spool now; False when the catalogue does not take it."""
+        """Register what is acknowledged now; False when the catalogue does not take it."""
         try:
-            for batch in _batches(self.spool.objects()):
+            self._backlog += [Acknowledged(r.received_ns, r.ae_title, r) for r in self._journal.read()]
+            waiting = sorted(self._backlog + self._spool.files(), key=lambda item: item.received_ns)
+            for batch in _batches(waiting):
                 self._register(batch)
+            self._backlog.clear()
             self._note_refusals()
         except TransientError as error:
             log.warning("catalogue_not_reached", error=type(error).__name__)
@@ -130,14 +141,27 @@ class Registrar:
         except OSError as error:
             log.error("spool_not_readable", reason=error.strerror)
             return False
+        if self._unsynced_bytes > _SYNC_BYTES:
+            self._settle()
         return True
+
+    def _tickets(self, seconds: float) -> list[tuple[socket.socket, bytes]]:
+        ready = self._asking.poll(seconds * 1000)
+        return [(self._lines[d], self._lines[d].recv(_TICKET_BYTES)) for d, _ in ready]
+
+    def _settle(self) -> None:
+        """Let the journal forget what is registered, once its files are on the disk."""
+        if self._backlog:
+            return
+        if self._unsynced_bytes:
+            sync_file_system(self._spool.root)
+            self._unsynced_bytes = 0
+        self._journal.settle()
 
     def _register(self, batch: Sequence[Acknowledged]) -> None:
         placed = [made for item in batch if (made := self._place(item)) is not None]
-        for folder in {item.final.parent for item in placed}:
-            sync_folder(folder)
         try:
-            outcomes = self.archive.register_all([item.stored for item in placed])
+            outcomes = self._archive.register_all([item.stored for item in placed])
         except TransientError:
             raise
         except Exception as error:  # noqa: BLE001  # one object that no catalogue takes must not hold up the others
@@ -150,52 +174,80 @@ class Registrar:
         for done, outcome in zip(placed, outcomes, strict=True):
             if outcome is Registered.KEPT and done.created:
                 done.final.unlink(missing_ok=True)
-            done.source.unlink(missing_ok=True)
+            if isinstance(done.item.source, Path):
+                done.item.source.unlink(missing_ok=True)
+            else:
+                self._backlog.remove(done.item)
 
     def _place(self, item: Acknowledged) -> "_Placed | None":
-        """Link the object under the name of its content; None when another registrar was quicker."""
+        """Bring the object under the name of its content; None when it is gone, or is not what was acknowledged."""
         try:
-            header = _header(item.path)
-            with item.path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                size = file.tell()
-            final = self.spool.instances / digest[:2] / f"{digest}.dcm"
-            created = not final.exists()
-            if created:
-                with suppress(FileExistsError):
-                    os.link(item.path, final)
-        except FileNotFoundError:
+            if isinstance(item.source, Path):
+                return self._linked(item, item.source)
+            return self._written(item, item.source)
+        except FileNotFoundError:  # another registrar was quicker
             return None
         except NotIndexable as error:
             self._set_aside(item, error)
             return None
-        received = dt.datetime.fromtimestamp(item.received_ns / 1e9, dt.UTC)
-        path = final.relative_to(self.spool.root).as_posix()
-        stored = StoredInstance(header, path, size, digest, item.calling_ae_title, received)
-        return _Placed(item.path, final, created, stored)
+
+    def _linked(self, item: Acknowledged, path: Path) -> "_Placed":
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+        final = self._final(digest)
+        created = not final.exists()
+        with suppress(FileExistsError):
+            os.link(path, final)
+        sync_folder(final.parent)
+        return _placed(item, self._spool.root, final, created, size)
+
+    def _written(self, item: Acknowledged, record: Record) -> "_Placed":
+        payload = record.payload()
+        final = self._final(hashlib.sha256(payload).hexdigest())
+        created = not final.exists()
+        if created:
+            self._spool.write(final, payload)
+            self._unsynced_bytes += len(payload)
+        return _placed(item, self._spool.root, final, created, len(payload))
+
+    def _final(self, digest: str) -> Path:
+        return self._spool.instances / digest[:2] / f"{digest}.dcm"
 
     def _set_aside(self, item: Acknowledged, error: Exception) -> None:
-        log.error("object_quarantined", error=type(error).__name__, file=item.path.name)
-        with suppress(FileNotFoundError):
-            item.path.rename(self.spool.quarantine / item.path.name)
+        """Keep an acknowledged object that cannot be registered where people find it."""
+        name = f"{item.received_ns}.dcm"
+        log.error("object_quarantined", error=type(error).__name__, file=name)
+        if isinstance(item.source, Path):
+            item.source.rename(self._spool.quarantine / name)
+        else:
+            self._spool.write(self._spool.quarantine / name, item.source.payload())
+            self._backlog.remove(item)
         refusal = Refusal("the catalogue does not take it; see the folder quarantine", item.calling_ae_title, "")
-        self.archive.refuse_all([refusal])
+        self._archive.refuse_all([refusal])
 
     def _note_refusals(self) -> None:
-        for batch in _batches(self.spool.refusals()):
-            self.archive.refuse_all([refusal for _, refusal in batch])
+        for batch in _batches(self._spool.refusals()):
+            self._archive.refuse_all([refusal for _, refusal in batch])
             for path, _ in batch:
                 path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """One object under its final name, still in the spool."""
+    """One object under its final name."""
 
-    source: Path
+    item: Acknowledged
     final: Path
     created: bool
     stored: StoredInstance
+
+
+def _placed(item: Acknowledged, root: Path, final: Path, created: bool, size: int) -> _Placed:
+    received = dt.datetime.fromtimestamp(item.received_ns / 1e9, dt.UTC)
+    path = final.relative_to(root).as_posix()
+    stored = StoredInstance(_header(final), path, size, final.stem, item.calling_ae_title, received)
+    return _Placed(item, final, created, stored)
 
 
 def _header(path: Path) -> InstanceHeader:
@@ -203,7 +255,8 @@ def _header(path: Path) -> InstanceHeader:
     try:
         return header_of(open_dataset(path, pixels=False, keywords=HEADER_KEYWORDS))
     except NotIndexable:
-        meta, head = split_meta(path)
+        with path.open("rb") as file:
+            meta, head = split_meta(file.read(_HEAD_BYTES))
         identity = identity_of(head, meta.transfer_syntax_uid)
         if identity is None:  # it was acknowledged, so the full parser did read it then; the file was changed since
             raise
@@ -214,6 +267,23 @@ def _header(path: Path) -> InstanceHeader:
         study_instance_uid=identity.study_instance_uid,
         series_instance_uid=identity.series_instance_uid,
     )
+
+
+def sync_file_system(path: Path) -> None:
+    """Flush everything written to the file system that holds the path (syncfs(2))."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if _LIBC.syncfs(descriptor):
+            raise OSError(ctypes.get_errno(), "syncfs failed")
+    finally:
+        os.close(descriptor)
+
+
+def _polling(*descriptors: int) -> "select.poll":
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return poll
 
 
 def _batches(items: Iterable[_T]) -> Iterable[list[_T]]:

@@ -39,10 +39,10 @@ class DicomServer:
         if tls is not None:
             listeners.append((listen(config.host, config.tls.port), tls))
         self._wake = Wake()
-        self._line, registrar_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.flush = Flush(spool, self._line)
+        self._lines = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.flush = Flush(self._lines[0])
         """Waits until everything acknowledged is registered."""
-        self._registrar = Registrar(spool, ports.archive, self._wake, [registrar_end])
+        self._registrar = Registrar(spool, ports.archive, self._wake, self._lines[1:])
         self._registering = threading.Thread(target=self._registrar.run, name="registrar", daemon=True)
         self._registering.start()
         services = Services(spool, self._wake, config.timeouts, requests(ports, config, self.flush))
@@ -72,7 +72,7 @@ class DicomServer:
         self._reception.stop(grace_seconds)
         self._registrar.stop()
         self._registering.join()
-        for line in (self._line, *self._registrar.lines):
+        for line in self._lines:
             line.close()
         self._wake.close()
         log.info("dicom_server_stopped")

@@ -1,27 +1,34 @@
-"""Where received objects become durable: <root>/spool queues what is acknowledged and not yet in the catalogue.
+"""Where received objects become durable: what is acknowledged and not yet in the catalogue waits in <root>/spool.
 
-Written by store.py for every C-STORE, read by registrar.py. A file in the spool has been fsynced under its name, folder
-included, before its sender hears 0x0000; whatever dies afterwards, the next registrar finds it. Receiving therefore
-needs no database, and goes on while it is away.
+Written by store.py for every C-STORE, read by registrar.py. Small objects are appended to a journal, large ones get a
+file; either is flushed to the disk, folder included, before the sender hears 0x0000. Whatever dies afterwards, the next
+registrar finds it. Receiving therefore needs no database, and goes on while it is away.
 """
 
+import ctypes
 import json
 import os
 import shutil
 import struct
 import time
 import uuid
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from dicom_services.identity import IMPLEMENTATION_CLASS_UID
+from dicom_services.scp.journal import LONGEST_OBJECT, Record, Writer, sweep, sync_folder
 from radir_node.domain.stored import Refusal
 from radir_node.errors import StorageFull
 
 _HEAD_BYTES = 65536
 """Of each data set, kept in memory to check who it is."""
+_WRITE_BACK_BYTES = 2 << 20
+_SYNC_FILE_RANGE_WRITE = 2
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _OBJECT, _REFUSAL = ".dcm", ".json"
 _PREFIX_BYTES, _GROUP_LENGTH_BYTES, _VERSION_BYTES = 132, 12, 14
 """Of the file meta information that `file_meta` writes: preamble and DICM, and its first two elements."""
@@ -39,41 +46,32 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """One object in the spool."""
+    """One object in the spool: a file of its own, or a record of the journal."""
 
-    path: Path
-    calling_ae_title: str
     received_ns: int
     """Nanoseconds since the epoch."""
+    calling_ae_title: str
+    source: Path | Record
 
 
-class PartFile:
-    """One object being received; nobody sees it before `publish`, and `close` without it removes the file."""
+class _PartFile:
+    """A large object being received. It has no name in the spool before it is complete and flushed."""
 
-    def __init__(self, path: Path, meta: bytes) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._meta = meta
-        self._head = bytearray()
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        self._size = self._started = 0
 
-    @property
-    def head(self) -> bytearray:
-        """The first 64 KB of the data set, or all of a smaller one."""
-        return self._head
-
-    def write(self, data: memoryview) -> None:
-        """Append a piece of the data set; the file meta information goes before the first."""
-        if len(self._head) < _HEAD_BYTES:
-            self._head += data[: _HEAD_BYTES - len(self._head)]
-        parts: list[bytes | memoryview] = [self._meta, data] if self._meta else [data]
-        self._meta = b""
-        written = os.writev(self._file, parts)
-        rest = memoryview(b"".join(parts))[written:] if written < sum(map(len, parts)) else memoryview(b"")
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._file, rest) :]
+        self._size += len(data)
+        if self._size - self._started >= _WRITE_BACK_BYTES:
+            write_back(self._file, self._started, self._size - self._started)
+            self._started = self._size
 
     def publish(self, final: Path) -> None:
-        """Make the file durable under its final name: fsync, rename, fsync of the folder."""
         os.fsync(self._file)
         self.path.rename(final)
         sync_folder(final.parent)
@@ -81,6 +79,53 @@ class PartFile:
     def close(self) -> None:
         os.close(self._file)
         self.path.unlink(missing_ok=True)
+
+
+class Part:
+    """One object being received: in memory until it is large. `close` without `Spool.publish` drops it."""
+
+    def __init__(self, incoming: Path, meta: bytes) -> None:
+        self._incoming = incoming
+        self._buffer = bytearray(meta)
+        self._meta_bytes = len(meta)
+        self._crc = zlib.crc32(meta)
+        self._file: _PartFile | None = None
+
+    @property
+    def head(self) -> bytearray:
+        """The first bytes of the data set: all of it, or 64 KB at least."""
+        return self._buffer[self._meta_bytes : self._meta_bytes + _HEAD_BYTES]
+
+    def write(self, data: memoryview) -> None:
+        """Append a piece of the data set. Raises OSError."""
+        if self._file is None and len(self._buffer) + len(data) <= LONGEST_OBJECT:
+            self._buffer += data
+            self._crc = zlib.crc32(data, self._crc)
+            return
+        self._on_disk().write(data)
+
+    def path(self) -> Path:
+        """Return a file that holds the whole object; for readers that want one. Raises OSError."""
+        return self._on_disk().path
+
+    def publish(self, journal: Writer, ae_title: str, final: Path) -> None:
+        """Make the object durable in the journal, or in a file under its final name. Raises OSError."""
+        if self._file is None:
+            journal.append(self._buffer, self._crc, ae_title)
+        else:
+            self._file.publish(final)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _on_disk(self) -> _PartFile:
+        if self._file is None:
+            self._file = _PartFile(self._incoming / f"{uuid.uuid4().hex}.part")
+            self._file.write(self._buffer)
+            del self._buffer[self._meta_bytes + _HEAD_BYTES :]
+        return self._file
 
 
 class Spool:
@@ -104,6 +149,7 @@ class Spool:
                 (self.instances / f"{n:02x}").mkdir(exist_ok=True)
             for left in self._incoming.glob("*.part"):
                 left.unlink()
+            sweep(self.folder)
             sync_folder(self.instances)
             sync_folder(self.root)
         except OSError as error:
@@ -119,15 +165,20 @@ class Spool:
         """Where acknowledged objects go that no catalogue takes, for people to look at."""
         return self.root / "quarantine"
 
-    def begin(self, incoming: Incoming) -> PartFile:
-        """Open a file for one object. Raises StorageFull when the free room is below the limit, OSError."""
+    def begin(self, incoming: Incoming) -> Part:
+        """Begin one object. Raises StorageFull when the free room is below the limit."""
         if shutil.disk_usage(self.root).free < self._min_free_bytes:
             raise StorageFull("free space of the storage root is below storage.min_free_mb")
-        return PartFile(self._incoming / f"{uuid.uuid4().hex}.part", file_meta(incoming))
+        return Part(self._incoming, file_meta(incoming))
 
-    def publish(self, part: PartFile, calling_ae_title: str) -> None:
-        """Make a complete object durable; it is acknowledged when this returns."""
-        part.publish(self._name(calling_ae_title, _OBJECT))
+    def publish(self, part: Part, calling_ae_title: str) -> None:
+        """Make a complete object durable; it may be acknowledged when this returns. Raises OSError."""
+        part.publish(self._journal, calling_ae_title, self._name(calling_ae_title, _OBJECT))
+
+    @cached_property
+    def _journal(self) -> Writer:
+        """The journal of this process: made after the fork, by whoever receives first."""
+        return Writer(self.folder)
 
     def refuse(self, refusal: Refusal) -> None:
         """Note for the catalogue what was not accepted. Not fsynced: the peer keeps the object."""
@@ -135,13 +186,15 @@ class Spool:
         part.write_text(json.dumps({"reason": refusal.reason, "sop_class_uid": refusal.sop_class_uid}))
         part.rename(self._name(refusal.calling_ae_title, _REFUSAL))
 
-    def is_empty(self) -> bool:
-        with os.scandir(self.folder) as entries:
-            return next(entries, None) is None
+    def write(self, final: Path, payload: bytes) -> None:
+        """Write a file that nobody sees before it is whole. Not flushed: the journal still holds it."""
+        part = self._incoming / f"{uuid.uuid4().hex}.part"
+        part.write_bytes(payload)
+        part.rename(final)
 
-    def objects(self) -> list[Acknowledged]:
-        """Return what waits for the catalogue, in the order received."""
-        return [Acknowledged(path, ae_title, at) for path, ae_title, at in self._entries(_OBJECT)]
+    def files(self) -> list[Acknowledged]:
+        """Return the large objects that wait for the catalogue, in the order received."""
+        return [Acknowledged(at, ae_title, path) for path, ae_title, at in self._entries(_OBJECT)]
 
     def refusals(self) -> list[tuple[Path, Refusal]]:
         """Return the notes of `refuse` with their files, in order."""
@@ -175,10 +228,8 @@ def file_meta(incoming: Incoming) -> bytes:
     return b"\0" * 128 + b"DICM" + struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(body)) + body
 
 
-def split_meta(path: Path) -> tuple[Incoming, bytes]:
-    """Return what `file_meta` wrote of an object, and the first 64 KB of its data set."""
-    with path.open("rb") as file:
-        start = file.read(_HEAD_BYTES)
+def split_meta(start: bytes) -> tuple[Incoming, bytes]:
+    """Return what `file_meta` wrote, and the bytes of the data set that follow, of the first bytes of an object."""
     values: dict[int, str] = {}
     at = _PREFIX_BYTES + _GROUP_LENGTH_BYTES + _VERSION_BYTES
     while start[at : at + 2] == b"\2\0":
@@ -194,10 +245,6 @@ def _ui(element: int, uid: str) -> bytes:
     return struct.pack("<HH2sH", 2, element, b"UI", len(value)) + value
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename or a new entry in the folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def write_back(descriptor: int, offset: int, count: int) -> None:
+    """Let the disk begin with what was written, so that the flush at the end has little left to wait for."""
+    _LIBC.sync_file_range(descriptor, ctypes.c_int64(offset), ctypes.c_int64(count), _SYNC_FILE_RANGE_WRITE)

@@ -10,7 +10,7 @@ from dicom_services.objects.announced import identity_of
 from dicom_services.objects.attributes import text, valid_uid
 from dicom_services.objects.header import HEADER_KEYWORDS, header_of
 from dicom_services.objects.part10 import MAX_FILE_BYTES, open_dataset
-from dicom_services.scp.spool import Incoming, PartFile, Spool
+from dicom_services.scp.spool import Incoming, Part, Spool
 from radir_node.domain.stored import Refusal
 from radir_node.errors import NotIndexable, StorageFull
 
@@ -43,7 +43,7 @@ class Receiving:
     def __init__(self, incoming: Incoming, spool: Spool) -> None:
         self._incoming = incoming
         self._spool = spool
-        self._part: PartFile | None = None
+        self._part: Part | None = None
         self._failure: StoreStatus | None = None
         self._size = 0
         if not (valid_uid(incoming.sop_class_uid) and valid_uid(incoming.sop_instance_uid)):
@@ -87,7 +87,7 @@ class Receiving:
             self._part.close()
             self._part = None
 
-    def _check(self, part: PartFile) -> None:
+    def _check(self, part: Part) -> None:
         """Raises _Refused unless the data set is the one that the command announced and has a place in a study."""
         announced = (self._incoming.sop_class_uid, self._incoming.sop_instance_uid)
         identity = identity_of(part.head, self._incoming.transfer_syntax_uid)
@@ -104,9 +104,9 @@ class Receiving:
         return status
 
 
-def _check_thoroughly(part: PartFile, announced: tuple[str, str]) -> None:
+def _check_thoroughly(part: Part, announced: tuple[str, str]) -> None:
     try:
-        dataset = open_dataset(part.path, pixels=False, keywords=HEADER_KEYWORDS)
+        dataset = open_dataset(part.path(), pixels=False, keywords=HEADER_KEYWORDS)
     except NotIndexable as error:
         raise _Refused(StoreStatus.CANNOT_UNDERSTAND, str(error)) from error
     try:
