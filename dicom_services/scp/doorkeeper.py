@@ -50,7 +50,7 @@ class Doorkeeper:
         if isinstance(identity, Rejection):
             yield identity
             return
-        slot = self.slots.take(admission.calling_ae_title, admission.max_associations)
+        slot = self.slots.take(admission.counted_as, admission.max_associations, leave=admission.left_to_peers)
         if slot is None:
             yield TEMPORARY_CONGESTION
             return

@@ -6,8 +6,6 @@ import typer
 
 from radir_node.commands.session import console, opened_node, print_json
 from radir_node.errors import RadirError
-from radir_node.index.care import check_files, sweep, verify
-from radir_node.index.snapshot import SnapshotDamaged
 
 app = typer.Typer(help="Care for the search index.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -20,6 +18,8 @@ class IndexUnsound(RadirError):
 @app.command()
 def rebuild(as_json: Json = False) -> None:
     """Write a new snapshot from the catalogue alone and put it in force."""
+    from radir_node.index.care import sweep  # each verb imports only what it runs
+
     with opened_node() as node:
         written = node.index.rebuild()
         sweep(node.index_folder, {written.id})
@@ -32,6 +32,9 @@ def rebuild(as_json: Json = False) -> None:
 @app.command("verify")
 def verify_index(as_json: Json = False) -> None:
     """Hash the snapshot's files, compare ids with the catalogue both ways, and probe the recall."""
+    from radir_node.index.care import check_files, verify
+    from radir_node.index.snapshot import SnapshotDamaged
+
     with opened_node() as node:
         try:
             snapshot = check_files(node.vectors, node.index_folder)

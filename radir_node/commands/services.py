@@ -2,7 +2,7 @@
 
 import typer
 
-from radir_node.commands.session import opened_node
+from radir_node.commands.session import configured, opened_node
 
 
 def up() -> None:
@@ -16,10 +16,9 @@ def up() -> None:
 
 def scp() -> None:
     """Run the DICOM server: storage, query/retrieve and the virtual series of similar cases."""
-    from radir_node.node.services import run_scp
+    from radir_node.node.dicom_service import run_scp
 
-    with opened_node() as node:
-        run_scp(node)
+    run_scp(configured())
 
 
 def worker() -> None:
@@ -32,7 +31,7 @@ def worker() -> None:
 
 def web() -> None:
     """Run the pages and the JSON API."""
-    from radir_node.node.services import run_web
+    from radir_node.node.web_service import run_web
 
     with opened_node() as node:
         run_web(node)

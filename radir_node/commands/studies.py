@@ -8,14 +8,15 @@ from rich.table import Table
 from radir_node.commands.session import console, opened_node, print_json
 from radir_node.domain.study import StudyState
 from radir_node.errors import UnknownStudy
-from radir_node.node.status import ready
-from radir_node.node.status import status as node_status
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def status(as_json: Json = False) -> None:
     """Say whether the node is ready and what it holds."""
+    from radir_node.node.status import ready  # each verb imports only what it runs
+    from radir_node.node.status import status as node_status
+
     with opened_node() as node:
         found = node_status(node)
         if as_json:

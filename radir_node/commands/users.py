@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from radir_node.catalog.accounts import Accounts
 from radir_node.commands.session import console, opened_node
 from radir_node.errors import UserError
 
@@ -28,6 +27,8 @@ def add(name: str, role: Annotated[str, typer.Option(help="viewer or admin")] = 
     password = typer.prompt("Password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     if len(password) < MIN_PASSWORD:
         raise UserError(f"the password must have at least {MIN_PASSWORD} characters")
+    from radir_node.catalog.accounts import Accounts  # each verb imports only what it runs
+
     with opened_node() as node:
         Accounts(node.database).put(name, password, role)
     console.print(f"account {name} ({role})")

@@ -1,35 +1,17 @@
-"""Run one service in the foreground until SIGTERM or SIGINT: the DICOM server, the pages. Called by their verbs."""
+"""Run the pages in the foreground until SIGTERM or SIGINT. Called by `radir web`."""
 
 import signal
-import threading
 
 import structlog
 
-from dicom_services.scp.server import Ports, start_server
 from radir_node.catalog.migrate import ensure_secret
-from radir_node.node.archive import QueryArchive
 from radir_node.node.node import Node
 from radir_node.node.pages import Pages
 from radir_node.node.run_files import announced
-from radir_node.node.similar_series import SimilarSeries
 from radir_node.web.app import create_app
 from radir_node.web.server import listen, web_server
 
 log = structlog.get_logger()
-
-
-def run_scp(node: Node) -> None:
-    """Serve DICOM until told to stop; open associations are finished by the server's own shutdown."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    ports = Ports(node.intake, QueryArchive(node.holdings, node.root), SimilarSeries.of(node))
-    settings = node.settings
-    with (
-        start_server(settings.dicom, node.root, ports, min_free_mb=settings.storage.min_free_mb) as server,
-        announced(node.root, "scp", *server.address),
-    ):
-        stop.wait()
 
 
 def run_web(node: Node) -> None:
