@@ -57,6 +57,7 @@ CREATE TABLE public.delivery (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
     leased_until timestamp with time zone,
+    transaction_uid text DEFAULT ''::text NOT NULL,
     confirmed_at timestamp with time zone,
     CONSTRAINT ck_delivery_state CHECK ((state = ANY (ARRAY['waiting'::text, 'delivered'::text, 'dead'::text])))
 );
@@ -427,6 +428,8 @@ CREATE INDEX ix_commitment_due ON public.commitment USING btree (next_attempt_at
 CREATE INDEX ix_delivery_due ON public.delivery USING btree (peer, next_attempt_at) WHERE (state = 'waiting'::text);
 
 CREATE INDEX ix_delivery_study_id ON public.delivery USING btree (study_id);
+
+CREATE INDEX ix_delivery_transaction_uid ON public.delivery USING btree (transaction_uid) WHERE (transaction_uid <> ''::text);
 
 CREATE INDEX ix_embedding_study_id ON public.embedding USING btree (study_id);
 

@@ -179,7 +179,7 @@ class CompletionTracker:
     def _wait_for_more(
         self, connection: sa.Connection, row: sa.Row[Any], now: dt.datetime, expected: int | None
     ) -> None:
-        pause = min(ASK_AGAIN * 2 ** min(row.times_asked, 16), LONGEST_PAUSE)
+        pause = min(ASK_AGAIN * (1 << min(row.times_asked, 16)), LONGEST_PAUSE)
         values = {"state": StudyState.QUIET, "times_asked": row.times_asked + 1, "expected_instances": expected}
         self._settle_later(connection, row, now + pause, **values)
 

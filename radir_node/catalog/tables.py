@@ -331,8 +331,14 @@ delivery = sa.Table(
     _required("peer"),
     _text("path"),
     *_attempts(),
+    _text("transaction_uid"),
     sa.Column("confirmed_at", sa.DateTime(timezone=True)),
     sa.UniqueConstraint("sop_instance_uid", "peer"),
+)
+sa.Index(
+    "ix_delivery_transaction_uid",
+    delivery.c.transaction_uid,
+    postgresql_where=delivery.c.transaction_uid != sa.literal_column("''"),
 )
 sa.Index("ix_delivery_due", delivery.c.peer, delivery.c.next_attempt_at, postgresql_where=WAITING)
 

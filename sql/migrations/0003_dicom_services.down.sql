@@ -3,6 +3,7 @@ drop index jobs.ix_jobs_lock;
 delete from delivery where state <> 'delivered';
 drop index ix_delivery_due;
 drop index ix_delivery_study_id;
+drop index ix_delivery_transaction_uid;
 alter table delivery
     drop path,
     drop state,
@@ -11,6 +12,7 @@ alter table delivery
     drop created_at,
     drop next_attempt_at,
     drop leased_until,
+    drop transaction_uid,
     drop confirmed_at,
     alter delivered_at set default now(),
     alter delivered_at set not null;

@@ -100,12 +100,14 @@ alter table delivery
     add created_at timestamptz not null default now(),
     add next_attempt_at timestamptz not null default now(),
     add leased_until timestamptz,
+    add transaction_uid text not null default '',
     add confirmed_at timestamptz,
     alter delivered_at drop not null,
     alter delivered_at drop default,
     add constraint ck_delivery_state check (state in ('waiting', 'delivered', 'dead'));
 update delivery set state = 'delivered', created_at = delivered_at;
 create index ix_delivery_due on delivery (peer, next_attempt_at) where state = 'waiting';
+create index ix_delivery_transaction_uid on delivery (transaction_uid) where transaction_uid <> '';
 create index ix_delivery_study_id on delivery (study_id);
 
 -- Every transition of a study looks for the jobs of that study alone.
