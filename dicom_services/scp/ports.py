@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from dicom_services.objects.stored_object import StoredObject
 from dicom_services.scp.matching import Matcher
 from radir_node.domain.stored import Refusal, Registered, StoredInstance
 
@@ -35,19 +36,6 @@ class Level(StrEnum):
     STUDY = "STUDY"
     SERIES = "SERIES"
     IMAGE = "IMAGE"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """One instance on disk, as a retrieve needs it."""
-
-    path: Path
-    """Absolute path of the DICOM file."""
-    sop_class_uid: str
-    sop_instance_uid: str
-    transfer_syntax_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
 
 
 @dataclass(frozen=True, slots=True)

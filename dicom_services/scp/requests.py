@@ -10,7 +10,7 @@ from dicom_services.scp.exchange import Exchange
 from dicom_services.scp.ports import ArchivePort, QueryPort, SimilarCasesPort
 from dicom_services.scp.query import answer_find
 from dicom_services.scp.registrar import Flush
-from dicom_services.scp.retrieve import answer_get, answer_move
+from dicom_services.scp.retrieve import Retrieve, answer_get, answer_move
 from radir_node.settings import Dicom
 
 
@@ -29,17 +29,19 @@ def requests(ports: Ports, config: Dicom, flush: Flush) -> Mapping[tuple[Service
     Each waits first until the catalogue holds what was acknowledged before: a peer finds what it has just sent.
     """
 
+    retrieve = Retrieve(ports.query, ports.similar, config)
+
     def find(exchange: Exchange) -> None:
         flush()
         answer_find(exchange, ports.query, ports.similar, config)
 
     def move(exchange: Exchange) -> None:
         flush()
-        answer_move(exchange, ports.query, ports.similar, config)
+        answer_move(exchange, retrieve)
 
     def get(exchange: Exchange) -> None:
         flush()
-        answer_get(exchange, ports.query, ports.similar)
+        answer_get(exchange, retrieve)
 
     return {
         (Service.FIND, CommandField.C_FIND): find,

@@ -1,214 +1,166 @@
 """Answers C-MOVE and C-GET: objects go out as they are stored; the Structured Report is made when it is asked for.
 
-Called by scp/server.py. The sub-operations are done here and not by pynetdicom, which names the wrong Move Originator,
-decodes every object and answers 0xA801 for a destination that is merely down.
+Called by requests.py, in the thread of the requester's association.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
-from pydicom.dataset import Dataset
 
-from dicom_services.scp.exchange import Exchange, UnreadableIdentifier
-from dicom_services.scp.identifier import InvalidIdentifier, parse_retrieve
-from dicom_services.scp.ports import Level, QueryPort, RetrieveRequest, SimilarCasesPort, StoredObject, VirtualSeries
-from dicom_services.scp.query import (
-    CANCELLED,
-    IDENTIFIER_MISMATCH,
-    PENDING,
-    SUCCESS,
-    UNABLE_TO_PROCESS,
-    virtual_series,
-)
-from dicom_services.scu.association import associate, contexts_for
-from dicom_services.scu.send import describe
-from dicom_services.scu.store import store, succeeded, warned
-from radir_node.errors import PeerUnavailable, RadirError, TransientError
+from dicom_services.dimse.command import text
+from dicom_services.dul.errors import AssociationEnded, Rejected
+from dicom_services.dul.request import CALLED_AE_TITLE_NOT_RECOGNIZED
+from dicom_services.scp.destinations import Busy, Destinations
+from dicom_services.scp.exchange import Exchange
+from dicom_services.scp.plan import MATCHES_UNKNOWN, MAX_SUBOPERATIONS, Plan, plan
+from dicom_services.scp.ports import QueryPort, SimilarCasesPort, StoredObject
+from dicom_services.scp.progress import SOME_FAILED, SUBOPERATIONS_FAILED, Cancelled, Progress, RequesterGone
+from dicom_services.scp.query import UNABLE_TO_PROCESS
+from dicom_services.scu.association import MAX_MESSAGE_ID
+from dicom_services.scu.caller import Caller
+from dicom_services.scu.delivery import Delivery
+from dicom_services.scu.store import store
+from radir_node.errors import PeerUnavailable
 from radir_node.settings import Dicom, Peer
+
+__all__ = [
+    "DESTINATION_UNKNOWN",
+    "MATCHES_UNKNOWN",
+    "MAX_SUBOPERATIONS",
+    "SOME_FAILED",
+    "SUBOPERATIONS_FAILED",
+    "Retrieve",
+    "answer_get",
+    "answer_move",
+]
 
 log = structlog.get_logger()
 
-MATCHES_UNKNOWN = 0xA701
-SUBOPERATIONS_FAILED = 0xA702
 DESTINATION_UNKNOWN = 0xA801
-SOME_FAILED = 0xB000
-
-MAX_SUBOPERATIONS = 65535
-"""Number of ... Sub-operations elements are US."""
-
-_MAX_MESSAGE_ID = 65535
-
-Send = Callable[[StoredObject, int], int]
-"""(object, Message ID) -> C-STORE status."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What one retrieve is to deliver."""
+@dataclass(frozen=True)
+class Retrieve:
+    """What every retrieve of one process works with."""
 
-    objects: list[StoredObject]
-    unmade: list[str]
-    """SOP Instance UIDs of reports that cannot be made (any more); they count as failed sub-operations."""
-
-
-@dataclass
-class Tally:
-    """Sub-operation counts of one retrieve (PS3.7 9.3.4.1.2)."""
-
-    remaining: int
-    completed: int = 0
-    warning: int = 0
-    failed_uids: list[str] = field(default_factory=list)
-
-    def count(self, sop_instance_uid: str, status: int) -> None:
-        self.remaining -= 1
-        if warned(status):
-            self.warning += 1
-        elif succeeded(status):
-            self.completed += 1
-        else:
-            self.failed_uids.append(sop_instance_uid)
+    query: QueryPort
+    similar: SimilarCasesPort
+    config: Dicom
+    destinations: Destinations = field(default_factory=Destinations)
 
     @property
-    def status(self) -> int:
-        if not self.failed_uids and not self.warning:
-            return SUCCESS
-        return SOME_FAILED if self.completed or self.warning else SUBOPERATIONS_FAILED
+    def caller(self) -> Caller:
+        return Caller.of(self.config)
 
-    def done(self) -> dict[str, int]:
-        return {
-            "NumberOfCompletedSuboperations": self.completed,
-            "NumberOfFailedSuboperations": len(self.failed_uids),
-            "NumberOfWarningSuboperations": self.warning,
-        }
-
-    def so_far(self) -> dict[str, int]:
-        return {"NumberOfRemainingSuboperations": self.remaining, **self.done()}
-
-    def identifier(self) -> Dataset | None:
-        if not self.failed_uids:
-            return None
-        dataset = Dataset()
-        dataset.FailedSOPInstanceUIDList = self.failed_uids
-        return dataset
+    def peer(self, ae_title: str) -> Peer | None:
+        return next((peer for peer in self.config.peers.values() if peer.ae_title == ae_title), None)
 
 
-def answer_get(exchange: Exchange, query: QueryPort, similar: SimilarCasesPort) -> None:
+class _Refused(Exception):
+    """The whole retrieve is turned down."""
+
+    def __init__(self, status: int, comment: str) -> None:
+        super().__init__(comment)
+        self.status = status
+
+
+def answer_get(exchange: Exchange, retrieve: Retrieve) -> None:
     """Send the objects back over the same association."""
-    plan = _plan(exchange, query, similar)
-    if plan is not None:
-        _deliver(exchange, plan, lambda item, number: store(exchange.association, item, number))
+    found = plan(exchange, retrieve.query, retrieve.similar)
+    if found is not None:
+        _answer(exchange, found, lambda progress: _get(progress, found, retrieve))
 
 
-def answer_move(exchange: Exchange, query: QueryPort, similar: SimilarCasesPort, config: Dicom) -> None:
+def answer_move(exchange: Exchange, retrieve: Retrieve) -> None:
     """Send the objects to the destination, which must be a configured peer."""
-    destination = _peer(config, str(exchange.request.MoveDestination).strip())
+    destination = retrieve.peer(text(exchange.command, "MoveDestination"))
     if destination is None:
         exchange.respond(DESTINATION_UNKNOWN, comment="move destination is not a configured peer")
         return
-    plan = _plan(exchange, query, similar)
-    if plan is None:
-        return
-    if not plan.objects:
-        _deliver(exchange, plan, lambda item, number: SUBOPERATIONS_FAILED)
-        return
-    originator = (exchange.calling_ae_title, int(exchange.request.MessageID))
-    contexts = contexts_for((item.sop_class_uid, item.transfer_syntax_uid) for item in plan.objects)
+    found = plan(exchange, retrieve.query, retrieve.similar)
+    if found is not None:
+        _answer(exchange, found, lambda progress: _move(progress, found, destination, retrieve))
+
+
+def _answer(exchange: Exchange, found: Plan, deliver: Callable[[Progress], None]) -> None:
+    """Do the sub-operations and answer once, whatever becomes of them."""
+    progress = Progress(exchange, len(found))
     try:
-        with associate(destination, config.ae_title, contexts) as outgoing:
-            _deliver(exchange, plan, lambda item, number: store(outgoing, item, number, originator))
-    except PeerUnavailable:
-        log.warning("move_destination_unavailable", destination=destination.ae_title)
-        _deliver(exchange, plan, lambda item, number: SUBOPERATIONS_FAILED, "move destination does not answer")
+        end = _outcome(progress, found, deliver)
+        end()
+    except RequesterGone:
+        log.info("retrieve_abandoned", calling_ae_title=exchange.calling_ae_title, **progress.tally.so_far())
 
 
-def _peer(config: Dicom, ae_title: str) -> Peer | None:
-    return next((peer for peer in config.peers.values() if peer.ae_title == ae_title), None)
-
-
-def _plan(exchange: Exchange, query: QueryPort, similar: SimilarCasesPort) -> Plan | None:
-    """Find what to deliver; on failure answer the peer and return None."""
+def _outcome(progress: Progress, found: Plan, deliver: Callable[[Progress], None]) -> Callable[[], None]:
+    """Do the sub-operations; return the one final response."""
     try:
-        request = parse_retrieve(exchange.identifier(), exchange.is_patient_root)
-        plan = Plan(query.instances(request), [])
-        _add_reports(plan, request, query, similar)
-    except UnreadableIdentifier:
-        exchange.respond(UNABLE_TO_PROCESS, comment="identifier cannot be read")
-    except InvalidIdentifier as error:
-        exchange.respond(IDENTIFIER_MISMATCH, comment=str(error))
-    except TransientError as error:
-        log.warning("retrieve_failed", error=type(error).__name__)
-        exchange.respond(MATCHES_UNKNOWN, comment="the catalogue does not answer")
-    else:
-        if len(plan.objects) + len(plan.unmade) <= MAX_SUBOPERATIONS:
-            return plan
-        exchange.respond(UNABLE_TO_PROCESS, comment=f"more than {MAX_SUBOPERATIONS} objects match")
-    return None
+        for sop_instance_uid in found.unmade:
+            progress.count(sop_instance_uid, UNABLE_TO_PROCESS)
+        deliver(progress)
+    except Cancelled:
+        return progress.finish_cancelled
+    except _Refused as refused:
+        return partial(progress.finish, refused.status, str(refused))
+    return progress.finish
 
 
-def _add_reports(plan: Plan, request: RetrieveRequest, query: QueryPort, similar: SimilarCasesPort) -> None:
-    """Add the reports of similar cases that the request covers, each once; one that came back is held already."""
-    held = {item.sop_instance_uid for item in plan.objects}
-    covered = {
-        virtual.sop_instance_uid: virtual
-        for study, virtual in virtual_series(similar, request.study_instance_uids).items()
-        if request.level is Level.STUDY or virtual.series_instance_uid in request.series_instance_uids
-        if _is_of_patient(request, study, query)
-    }
-    named = request.sop_instance_uids if request.level is Level.IMAGE else covered
-    for uid in dict.fromkeys(named):
-        if uid in held:
-            continue
-        report = _made(covered[uid], similar) if uid in covered else None
-        if request.level is Level.IMAGE and (report is None or report.sop_instance_uid != uid):
-            report = _issued(uid, request, query, similar)
-        if report is not None:
-            plan.objects.append(report)
-        elif covered:  # listed once, never made, and the index has moved on: no success that delivers nothing
-            plan.unmade.append(uid)
+def _get(progress: Progress, found: Plan, retrieve: Retrieve) -> None:
+    send = _sender(progress.exchange, retrieve.config.timeouts.response_seconds)
+    for item in progress.each(found.held):
+        progress.count(item.sop_instance_uid, send(item))
 
 
-def _is_of_patient(request: RetrieveRequest, study: str, query: QueryPort) -> bool:
-    """Say whether the study is of the Patient ID in the request, where it names one; else nothing of it matches."""
-    of_patient = RetrieveRequest(Level.STUDY, request.patient_id, (study,))
-    return not request.patient_id or bool(query.instances(of_patient))
+def _sender(exchange: Exchange, response_seconds: float) -> Callable[[StoredObject], int]:
+    """Return what does one C-GET sub-operation. It raises RequesterGone."""
+    first, done = exchange.message_id, 0
+
+    def send(item: StoredObject) -> int:
+        nonlocal done
+        done += 1
+        message_id = (first + done - 1) % MAX_MESSAGE_ID + 1
+        try:
+            return store(exchange.association, item, message_id, lambda n: exchange.response_to(n, response_seconds))
+        except AssociationEnded as error:
+            raise RequesterGone from error
+
+    return send
 
 
-def _made(virtual: VirtualSeries, similar: SimilarCasesPort) -> StoredObject | None:
+def _move(progress: Progress, found: Plan, destination: Peer, retrieve: Retrieve) -> None:
     try:
-        return describe(similar.render(virtual.study_instance_uid))
-    except RadirError as error:
-        log.warning("similar_cases_not_rendered", error=type(error).__name__)
-        return None
+        with retrieve.destinations.place(destination.ae_title, progress.watch):
+            if found.held:
+                _deliver(progress, found.held, destination, retrieve.caller)
+    except Busy:
+        progress.fail(_uids(found.held + found.gone), "destination is busy with other retrieves")
 
 
-def _issued(uid: str, request: RetrieveRequest, query: QueryPort, similar: SimilarCasesPort) -> StoredObject | None:
-    """Return the very report that an earlier query listed, under the study, series and patient of the request."""
-    report = similar.issued(uid)
-    if (
-        report is None
-        or report.study_instance_uid not in request.study_instance_uids
-        or report.series_instance_uid not in request.series_instance_uids
-        or not _is_of_patient(request, report.study_instance_uid, query)
-    ):
-        return None
-    return report
+def _deliver(progress: Progress, items: list[StoredObject], destination: Peer, caller: Caller) -> None:
+    """Send objects to the destination, naming the requester as Move Originator (PS3.7 9.3.1.1)."""
+    originator = (progress.exchange.calling_ae_title, progress.exchange.message_id)
+    try:
+        with Delivery(destination, caller, items, originator, progress.watch) as delivery:
+            for item in progress.each(items):
+                progress.count(item.sop_instance_uid, delivery.send(item))
+    except Rejected as error:
+        log.warning("move_destination_rejects", destination=destination.ae_title, reason=str(error))
+        if (error.result, error.source, error.reason) == _UNKNOWN_THERE:
+            raise _Refused(DESTINATION_UNKNOWN, "the destination goes by another AE title") from error
+        progress.fail(_uids(items), "destination rejects the association")
+    except PeerUnavailable as error:
+        log.warning("move_destination_unavailable", destination=destination.ae_title, reason=str(error))
+        progress.fail(_uids(items), "destination does not answer")
 
 
-def _deliver(exchange: Exchange, plan: Plan, send: Send, comment: str = "") -> None:
-    """Do the sub-operations one by one, with a pending response after each, and end with the final status."""
-    tally = Tally(remaining=len(plan.objects) + len(plan.unmade))
-    for sop_instance_uid in plan.unmade:
-        tally.count(sop_instance_uid, UNABLE_TO_PROCESS)
-    first = int(exchange.request.MessageID)
-    for number, item in enumerate(plan.objects, start=1):
-        if exchange.cancelled:
-            exchange.respond(CANCELLED, tally.identifier(), counts=tally.so_far())
-            return
-        if not exchange.alive:
-            return
-        tally.count(item.sop_instance_uid, send(item, (first + number - 1) % _MAX_MESSAGE_ID + 1))
-        if tally.remaining:
-            exchange.respond(PENDING, counts=tally.so_far())
-    exchange.respond(tally.status, tally.identifier(), comment, tally.done())
+_UNKNOWN_THERE = (
+    CALLED_AE_TITLE_NOT_RECOGNIZED.result,
+    CALLED_AE_TITLE_NOT_RECOGNIZED.source,
+    CALLED_AE_TITLE_NOT_RECOGNIZED.reason,
+)
+
+
+def _uids(items: list[StoredObject]) -> list[str]:
+    return [item.sop_instance_uid for item in items]

@@ -1,96 +1,155 @@
-"""Outgoing associations: opened with TCP_NODELAY and deadlines, always closed again.
+"""Associations that the node opens: proposed, used for one request at a time, always closed again.
 
-Called by send.py, echo.py and the C-MOVE sub-operations of scp/retrieve.py.
+Everything else in scu/ works on the Requestor that `associate` yields.
 """
 
-import socket
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-from pynetdicom import AE, evt
-from pynetdicom.presentation import PresentationContext, build_context
+from dataclasses import dataclass, field
+from itertools import count
 
 from dicom_services.contexts import UNCOMPRESSED
-from dicom_services.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicom_services.privacy import silence_libraries
+from dicom_services.dimse.command import RESPONSE, Command, CommandField, Value
+from dicom_services.dimse.message import Message, Sink
+from dicom_services.dul.association import Association, Context, FileRegion
+from dicom_services.dul.errors import AssociationEnded, ProtocolViolation
+from dicom_services.dul.requestor import MAX_CONTEXTS, propose, request_association
+from dicom_services.scu.caller import Caller
 from radir_node.errors import PeerUnavailable
 from radir_node.settings import Peer
 
-MAX_CONTEXTS = 128
-"""Presentation context IDs are odd numbers from 1 to 255 (PS3.8 9.3.2.2)."""
+__all__ = ["LITTLE_ENDIAN", "MAX_CONTEXTS", "Requestor", "accepted", "associate", "contexts_for", "status_of"]
 
-CONNECT_SECONDS = 5
-"""Deadline of the TCP connection and of the answer to the association request."""
+LITTLE_ENDIAN = UNCOMPRESSED[:2]
+"""Explicit and Implicit VR: what every peer takes."""
 
-RESPONSE_SECONDS = 300
-"""Deadline of one response: a destination may write a large object to a slow archive before it answers."""
+MEDIUM = 0
+"""Priority (0000,0700)."""
 
-_LITTLE_ENDIAN = UNCOMPRESSED[:2]
+MAX_MESSAGE_ID = 65535
+
+_LOOK_SECONDS = 0.5
+"""How often `idle` is called while a peer has not answered."""
+
+Idle = Callable[[], None]
 
 
-def set_no_delay(connection: socket.socket) -> None:
-    """Switch Nagle's algorithm off: it costs up to 90 ms for each small object that is stored."""
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def _nothing() -> None:
+    """Wait for the peer and for nothing else."""
+
+
+@dataclass(frozen=True)
+class Requestor:
+    """An association on which the node asks."""
+
+    association: Association
+    response_seconds: float
+    """Deadline of one response: a destination may write a large object to a slow archive before it answers."""
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def next_message_id(self) -> int:
+        return next(self._numbers) % MAX_MESSAGE_ID + 1
+
+    def context(self, sop_class_uid: str) -> Context:
+        """Return the first accepted context of the class. Raises PeerUnavailable when there is none."""
+        for context in self.association.contexts.values():
+            if context.abstract_syntax == sop_class_uid:
+                return context
+        raise PeerUnavailable(f"{self.association.called_ae_title} does not accept what it is asked for")
+
+    def request(
+        self, context: Context, kind: CommandField, dataset: bytes | FileRegion | None = None, **elements: Value
+    ) -> int:
+        """Send one request; return its Message ID. elements: further command elements by keyword."""
+        message_id = self.next_message_id()
+        command = {"CommandField": int(kind), "MessageID": message_id, **elements}
+        self.association.send(context.context_id, command, dataset)
+        return message_id
+
+    def cancel(self, context: Context, message_id: int) -> None:
+        """Send a C-CANCEL (PS3.7 9.3.2.3); the final response still comes."""
+        command = {"CommandField": int(CommandField.C_CANCEL), "MessageIDBeingRespondedTo": message_id}
+        self.association.send(context.context_id, command)
+
+    def receive(
+        self, idle: Idle = _nothing, open_sink: Callable[[int, Command], Sink | None] = lambda context_id, command: None
+    ) -> Message:
+        """Return the next message of the peer within the response deadline; idle is called now and then meanwhile."""
+        due = time.monotonic() + self.response_seconds
+        while not self.association.has_input(_LOOK_SECONDS) and self.association.established:
+            idle()
+            if time.monotonic() > due:
+                break
+        return self.association.receive(max(due - time.monotonic(), 0), open_sink)
+
+    def response_to(self, message_id: int, idle: Idle = _nothing) -> Message:
+        """Wait for the response to a request. Raises AssociationEnded, also when the peer says something else."""
+        message = self.receive(idle)
+        if not answers(message, message_id):
+            self.association.abort()
+            raise ProtocolViolation("the peer sent another message than the response to a request")
+        return message
 
 
 @contextmanager
-def associate(peer: Peer, calling_ae_title: str, contexts: Sequence[PresentationContext]) -> Iterator[Any]:
+def associate(
+    peer: Peer,
+    caller: Caller,
+    contexts: Iterable[tuple[str, Sequence[str]]],
+    roles: Mapping[str, tuple[bool, bool]] | None = None,
+) -> Iterator[Requestor]:
     """Yield an established association and release it at the end, or abort it when the body fails.
 
-    Raises PeerUnavailable when the peer cannot be reached, rejects the association or accepts none of the contexts.
+    contexts: (SOP class UID, transfer syntax UIDs), the first 128 are proposed; roles: SOP class -> (SCU, SCP) role
+    wanted. Raises PeerUnavailable, naming the peer, when it cannot be reached, rejects the association, accepts none of
+    the contexts, or ends the association early.
     """
-    silence_libraries()
-    application = AE(calling_ae_title)
-    application.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-    application.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    application.connection_timeout = application.acse_timeout = CONNECT_SECONDS
-    application.dimse_timeout = application.network_timeout = RESPONSE_SECONDS
-    application.maximum_pdu_size = 131072
-    association = application.associate(
-        peer.host,
-        peer.port,
-        contexts=list(contexts),
-        ae_title=peer.ae_title,
-        evt_handlers=[(evt.EVT_CONN_OPEN, lambda event: set_no_delay(event.assoc.dul.socket.socket))],
-    )
-    if not association.is_established:
-        raise PeerUnavailable(_why(association, peer))
+    tls = caller.context() if peer.tls else None
+    proposed = propose(contexts)
+    association = request_association(peer, caller.ae_title, proposed, caller.timeouts, tls=tls, roles=roles)
     try:
-        yield association
+        yield Requestor(association, caller.timeouts.response_seconds)
+    except AssociationEnded as error:
+        association.abort()
+        error.name_peer(f"{peer.ae_title} at {peer.host}:{peer.port}")
+        raise
     except BaseException:
         association.abort()
         raise
-    if association.is_established:
-        association.release()
+    association.release()
 
 
-def contexts_for(objects: Iterable[tuple[str, str]]) -> list[PresentationContext]:
-    """Propose what (SOP class UID, transfer syntax UID) pairs need, the first 128 contexts at most.
+def contexts_for(objects: Iterable[tuple[str, str]]) -> list[tuple[str, Sequence[str]]]:
+    """Propose what (SOP class UID, transfer syntax UID) pairs need.
 
     Each pair gets a context of its own, so that the peer's choice for one does not decide another; a class with
     other than plain little endian objects gets one more, for a peer that can only take them decompressed.
     """
     pairs = list(dict.fromkeys(objects))
-    fallback = dict.fromkeys(sop_class for sop_class, syntax in pairs if syntax not in _LITTLE_ENDIAN)
-    proposed = [build_context(sop_class, [syntax]) for sop_class, syntax in pairs]
-    proposed += [build_context(sop_class, list(_LITTLE_ENDIAN)) for sop_class in fallback]
-    return proposed[:MAX_CONTEXTS]
+    fallback = dict.fromkeys(sop_class for sop_class, syntax in pairs if syntax not in LITTLE_ENDIAN)
+    return [(sop_class, (syntax,)) for sop_class, syntax in pairs] + [(sop, LITTLE_ENDIAN) for sop in fallback]
 
 
-def accepted(association: Any, sop_class_uid: str) -> dict[str, int]:
+def accepted(association: Association, sop_class_uid: str) -> dict[str, int]:
     """Return the transfer syntaxes in which the peer takes objects of the class from us, with their context IDs."""
     return {
-        str(cx.transfer_syntax[0]): cx.context_id
-        for cx in association.accepted_contexts
-        if cx.abstract_syntax == sop_class_uid and cx.as_scu
+        context.transfer_syntax: context.context_id
+        for context in association.contexts.values()
+        if context.abstract_syntax == sop_class_uid and context.as_scu
     }
 
 
-def _why(association: Any, peer: Peer) -> str:
-    where = f"{peer.ae_title} at {peer.host}:{peer.port}"
-    if association.is_rejected:
-        return f"{where} rejected the association"
-    if association.acceptor.primitive is not None:
-        return f"{where} accepted none of the presentation contexts"
-    return f"{where} does not answer"
+def answers(message: Message, message_id: int) -> bool:
+    """Say whether a message is a response to this request."""
+    field = message.command.get("CommandField")
+    is_response = isinstance(field, int) and bool(field & RESPONSE)
+    return is_response and message.command.get("MessageIDBeingRespondedTo") == message_id
+
+
+def status_of(message: Message) -> int:
+    """Return the Status (0000,0900) of a response. Raises ProtocolViolation when it has none."""
+    status = message.command.get("Status")
+    if not isinstance(status, int):
+        raise ProtocolViolation("a response holds no status")
+    return status

@@ -1,56 +1,69 @@
 """One C-STORE as SCU: the stored bytes as they are where the peer takes them so, else decompressed.
 
-Called by send.py (push, demo) and by the sub-operations of scp/retrieve.py (C-MOVE, C-GET). The command names the
-object by its dataset and not, as pynetdicom's own send_c_store would, by what its file meta information claims.
+Called by delivery.py (push, demo, C-MOVE sub-operations) and by the C-GET sub-operations of scp/retrieve.py. The
+command names the object by its data set and not by what its file meta information claims.
 """
 
-import time
-from collections.abc import Mapping
-from io import BytesIO
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.dsutils import encode, split_dataset
+from pynetdicom.dsutils import encode
 
-from dicom_services.contexts import UNCOMPRESSED
-from dicom_services.scp.ports import StoredObject
-from dicom_services.scu.association import accepted
+from dicom_services.dimse.command import CommandField, Value
+from dicom_services.dimse.message import Message
+from dicom_services.dul.association import Association, FileRegion
+from dicom_services.objects.stored_object import StoredObject, dataset_offset
+from dicom_services.scu.association import LITTLE_ENDIAN, MEDIUM, accepted, status_of
 
 NOT_SENT = 0x0122
 """Status of our own for an object that was not sent: the peer takes its SOP class in no form that we can make."""
 
-NO_RESPONSE = 0xC000
-"""Status of our own when the association ended before the peer answered."""
+NO_RESPONSE = 0x10000
+"""Status of our own when the association ended before the peer answered; no status on the wire is as large."""
 
-_LITTLE_ENDIAN = UNCOMPRESSED[:2]
-_MEDIUM = 0
+UNREADABLE = 0xC001
+"""Status of our own for a path that is not a DICOM file (PS3.10), or cannot be read."""
+
 _WORD_BYTES: Mapping[str, int] = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 
+ResponseTo = Callable[[int], Message]
+"""Message ID of a request -> the response to it."""
 
-def store(association: Any, item: StoredObject, message_id: int, originator: tuple[str, int] | None = None) -> int:
+
+def store(
+    association: Association,
+    item: StoredObject,
+    message_id: int,
+    response_to: ResponseTo,
+    originator: tuple[str, int] | None = None,
+) -> int:
     """Send one object and return the C-STORE status.
 
-    originator: AE title and Message ID of the C-MOVE that caused it (PS3.7 9.3.1.1).
+    originator: AE title and Message ID of the C-MOVE that caused it (PS3.7 9.3.1.1). Raises AssociationEnded when the
+    association ends before the peer answered: whether it holds the object is not known then.
     """
-    if not association.is_established:
-        return NO_RESPONSE
-    request = C_STORE()
-    context_id = _attach(association, item, request)
-    if context_id is None:
-        return NOT_SENT
-    request.MessageID = message_id
-    request.Priority = _MEDIUM
-    request.AffectedSOPClassUID = item.sop_class_uid
-    request.AffectedSOPInstanceUID = item.sop_instance_uid
+    command: dict[str, Value] = {
+        "CommandField": int(CommandField.C_STORE),
+        "MessageID": message_id,
+        "Priority": MEDIUM,
+        "AffectedSOPClassUID": item.sop_class_uid,
+        "AffectedSOPInstanceUID": item.sop_instance_uid,
+    }
     if originator is not None:
-        request.MoveOriginatorApplicationEntityTitle, request.MoveOriginatorMessageID = originator
-    return _answer(association, request, context_id)
+        command["MoveOriginatorApplicationEntityTitle"], command["MoveOriginatorMessageID"] = originator
+    try:
+        form = _form(association, item)
+        if form is None:
+            return NOT_SENT
+        association.send(form[0], command, form[1])
+    except OSError:
+        return UNREADABLE
+    return status_of(response_to(message_id))
 
 
 def succeeded(status: int) -> bool:
@@ -63,24 +76,24 @@ def warned(status: int) -> bool:
     return status in (0xB000, 0xB006, 0xB007)
 
 
-def _attach(association: Any, item: StoredObject, request: Any) -> int | None:
-    """Give the request its dataset and return the context to send it in; None when the peer takes it in no form."""
+def _form(association: Association, item: StoredObject) -> tuple[int, bytes | FileRegion] | None:
+    """Return the context to send an object in, and its data set; None when the peer takes it in no form."""
     offered = accepted(association, item.sop_class_uid)
     as_stored = offered.get(item.transfer_syntax_uid)
     if as_stored is not None:
-        request._dataset_path = (item.path, split_dataset(item.path)[1])  # streamed from the file, piece by piece
-        return as_stored
-    for syntax in _LITTLE_ENDIAN:
+        return as_stored, FileRegion(item.path, dataset_offset(item.path))
+    for syntax in LITTLE_ENDIAN:
         if syntax in offered:
-            data = _decompressed_bytes(item.path, implicit=syntax == _LITTLE_ENDIAN[1])
-            request.DataSet = BytesIO(data) if data else None
-            return offered[syntax] if data else None
+            data = _decompressed_bytes(item.path, implicit=syntax == LITTLE_ENDIAN[1])
+            return (offered[syntax], data) if data else None
     return None
 
 
 def _decompressed_bytes(path: Path, *, implicit: bool) -> bytes | None:
     try:
         return encode(decompressed(path), implicit, True)  # type: ignore[no-any-return]  # pynetdicom carries no types
+    except OSError:
+        raise
     except Exception:  # noqa: BLE001  # decoders raise whatever their C libraries make of a broken stream
         return None
 
@@ -108,20 +121,3 @@ def _swap_words(element: DataElement) -> None:
     width = _WORD_BYTES.get(element.VR)
     if width and element.value:
         element.value = np.frombuffer(element.value, f">u{width}").astype(f"<u{width}").tobytes()
-
-
-def _answer(association: Any, request: Any, context_id: int) -> int:
-    """Send a request and wait for its response, with the association's own reader held back meanwhile."""
-    association._reactor_checkpoint.clear()
-    try:
-        while not association._is_paused and association.is_established:
-            time.sleep(0.0001)
-        association.dimse.send_msg(request, context_id)
-        _, response = association.dimse.get_msg(block=True)
-    finally:
-        association._reactor_checkpoint.set()
-    if response is None or response.Status is None:
-        if association.is_established:
-            association.abort()
-        return NO_RESPONSE
-    return int(response.Status)

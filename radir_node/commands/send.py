@@ -20,7 +20,8 @@ def send(
     title: str = "Sending",
 ) -> None:
     """Send DICOM files over one association."""
-    from dicom_services.scu.send import send_files  # imports pynetdicom
+    from dicom_services.scu.caller import Caller
+    from dicom_services.scu.send import send_files  # imports pydicom
 
     files = [file for path in paths or [] for file in _files(path)]
     if listing is not None:
@@ -35,7 +36,7 @@ def send(
         result = send_files(
             Peer(ae_title=ae_title, host=host, port=port),
             files,
-            load_settings().dicom.ae_title,
+            Caller.of(load_settings().dicom),
             lambda done: progress.update(task, completed=done),
         )
     if result.failed:

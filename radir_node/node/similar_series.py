@@ -12,9 +12,11 @@ from typing import Self
 
 import structlog
 
+from dicom_services.objects.stored_object import describe
 from dicom_services.privacy import silence_libraries
 from dicom_services.scp.ports import StoredObject, VirtualSeries
-from dicom_services.scu.send import describe, send_files
+from dicom_services.scu.caller import Caller
+from dicom_services.scu.send import send_files
 from dicom_services.sr import uids
 from dicom_services.sr.content import NodeIdentity
 from dicom_services.sr.document import write_similar_cases
@@ -129,7 +131,7 @@ class SimilarSeries:
         known = self.node.settings.dicom.peers
         if peer not in known:
             raise InvalidSetting(f"dicom.peers: there is no peer {peer!r}; known: {', '.join(known) or 'none'}")
-        result = send_files(known[peer], [path], self.node.settings.dicom.ae_title)
+        result = send_files(known[peer], [path], Caller.of(self.node.settings.dicom))
         if result.failed:
             status = result.outcomes[0][1]
             raise PeerUnavailable(f"{peer} did not take the report: C-STORE status 0x{status:04X}")

@@ -8,6 +8,7 @@ from typing import Any
 import pydicom
 import pytest
 
+from dicom_services.scu.caller import Caller
 from dicom_services.scu.send import send_files
 from radir_node.settings import Peer
 
@@ -42,7 +43,7 @@ def test_odd_files_leave_the_node_alive_and_nothing_unexplained(
     statuses = [
         status
         for start in range(0, len(files), BATCH)
-        for _, status in send_files(peer, files[start : start + BATCH], "TEST").outcomes
+        for _, status in send_files(peer, files[start : start + BATCH], Caller("TEST")).outcomes
     ]
     accepted = [path for path, status in zip(files, statuses, strict=True) if status == 0]
 

@@ -8,6 +8,7 @@ from pydicom import dcmread
 from pydicom.uid import EnhancedSRStorage, generate_uid
 
 from dicom_services.scp.ports import VirtualSeries
+from dicom_services.scu.caller import Caller
 from dicom_services.scu.send import send_files
 
 LEVELS = {"PATIENT": "-P", "STUDY": "-S", "SERIES": "-S", "IMAGE": "-S"}
@@ -38,7 +39,7 @@ def two_patients(node, make_file):
     other = {"PatientID": "PID-2", "PatientName": "Müller^Änne", "SpecificCharacterSet": "ISO_IR 192",
              "StudyInstanceUID": study, "StudyDate": "20230101", "AccessionNumber": "ACC-2"}  # fmt: skip
     second, third = make_file(**other), make_file(**other, SeriesNumber=3)
-    send_files(node.peer, [first, second, third], "TEST")
+    send_files(node.peer, [first, second, third], Caller("TEST"))
     return dcmread(first), dcmread(second)
 
 
@@ -126,7 +127,7 @@ def test_study_counts_hold_the_virtual_series(find, indexed):
 
 def test_virtual_series_are_asked_for_together(node, find, make_file):
     """A list of studies costs one question for their virtual series, not one per study."""
-    send_files(node.peer, [make_file() for _ in range(5)], "TEST")
+    send_files(node.peer, [make_file() for _ in range(5)], Caller("TEST"))
 
     found = find("STUDY", "StudyInstanceUID", "ModalitiesInStudy")
 
