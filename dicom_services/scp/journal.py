@@ -4,8 +4,9 @@ A new file per object costs two commits of the file system, and four times as lo
 receiver that does not care. Every worker process appends to a segment of its own; the registrar reads all of them, and
 gives a segment back for reuse when its objects lie, synced, where they belong.
 
-A segment is 64 MB, filled with zeros once: writing into it changes no metadata. Its records are of its epoch, numbered,
-and carry a checksum, so that neither a record of an earlier use nor one cut by a power failure is taken for one.
+A segment is filled with zeros once: writing into it changes no metadata of the file system. Its records are of its
+epoch, numbered, and carry a checksum, so that neither a record of an earlier use nor one cut by a power failure is
+taken for one. The first segment of a process is small; who receives much gets larger ones.
 """
 
 import fcntl
@@ -21,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-SEGMENT_BYTES = 64 << 20
+_SMALLEST, _LARGEST = 8 << 20, 64 << 20
 LONGEST_OBJECT = 4 << 20
 """Larger objects get a file of their own: copying them once more would cost more than it saves."""
 
@@ -38,14 +39,28 @@ _SPARE_SEGMENTS = 4
 _BLOCK = bytes(1 << 20)
 
 
+class _Descriptor:
+    """An open file; closed when the last thread that flushes it lets go."""
+
+    def __init__(self, path: Path) -> None:
+        self._number = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+    def fileno(self) -> int:
+        return self._number
+
+    def __del__(self) -> None:
+        os.close(self._number)
+
+
 class Writer:
     """Appends to the segments of one process. Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._file: io.FileIO | None = None
-        self._epoch = self._number = self._at = 0
+        self._file: _Descriptor | None = None
+        self._made = _SMALLEST
+        self._epoch = self._number = self._at = self._end = 0
 
     def append(self, payload: bytes | bytearray, crc: int, ae_title: str) -> None:
         """Make one object durable. Raises OSError when there is no room for another segment."""
@@ -59,17 +74,23 @@ class Writer:
             self._at = _next(self._at, len(payload))
         os.fdatasync(file.fileno())  # outside the lock: the disk takes the flushes of several threads as one
 
-    def _segment(self, length: int) -> io.FileIO:
+    def close(self) -> None:
+        """Append no more; the registrar sees that this process holds the segment no longer."""
+        with self._lock:
+            self._file = None
+
+    def _segment(self, length: int) -> _Descriptor:
         """Return a segment with room for one more object and an end."""
-        if self._file is None or _next(self._at, length) + _ALIGNED > SEGMENT_BYTES:
+        if self._file is None or _next(self._at, length) + _ALIGNED > self._end:
             if self._file is not None:
                 end = _RECORD.pack(_END_MAGIC, self._number, self._epoch, 0, 0, 0, b"")
                 _write_at(self._file, end, self._at)
                 os.fdatasync(self._file.fileno())
             self._file = self._claim()
+            self._end = os.fstat(self._file.fileno()).st_size
         return self._file
 
-    def _claim(self) -> io.FileIO:
+    def _claim(self) -> _Descriptor:
         """Take a free segment, else make one."""
         claimed = self._folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}{_CLAIMED}"
         for free in sorted(self._folder.glob(f"*{_FREE}")):
@@ -77,8 +98,9 @@ class Writer:
                 free.rename(claimed)
                 break
         else:
-            _make(claimed)
-        file = io.FileIO(claimed, "r+")
+            _make(claimed, self._made)
+            self._made = min(2 * self._made, _LARGEST)
+        file = _Descriptor(claimed)
         fcntl.flock(file, fcntl.LOCK_EX)  # until this process closes it or dies: then nobody appends any more
         self._epoch, self._number, self._at = secrets.randbits(63), 0, _ALIGNED
         _write_at(file, _HEAD.pack(_SEGMENT_MAGIC, self._epoch, _ALIGNED), 0)
@@ -109,6 +131,7 @@ class Segment:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.file = io.FileIO(path, "r+")
+        self._end = os.fstat(self.file.fileno()).st_size
         magic, self._epoch, done = _HEAD.unpack(os.pread(self.file.fileno(), _HEAD.size, 0))
         self._broken = magic != _SEGMENT_MAGIC
         self._at, self._number = _ALIGNED, 0
@@ -165,7 +188,7 @@ class Segment:
             return None
         header = _RECORD.unpack(data)
         magic, number, epoch, length, *_ = header
-        fits = self._at + _ALIGNED + length <= SEGMENT_BYTES
+        fits = self._at + _ALIGNED + length <= self._end
         known = magic in (_OBJECT_MAGIC, _END_MAGIC) and (number, epoch) == (self._number, self._epoch)
         return header if known and fits else None
 
@@ -189,6 +212,11 @@ class Reader:
                 self._segments[path] = Segment(path)
             found += self._segments[path].records()
         return found
+
+    def close(self) -> None:
+        for segment in self._segments.values():
+            segment.file.close()
+        self._segments.clear()
 
     def settle(self) -> None:
         """Forget what was read: its objects lie, synced, where they belong. Segments that are over are given back."""
@@ -215,9 +243,9 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _make(path: Path) -> None:
+def _make(path: Path, size: int) -> None:
     with path.open("xb", buffering=0) as file:
-        for _ in range(SEGMENT_BYTES // len(_BLOCK)):
+        for _ in range(size // len(_BLOCK)):
             file.write(_BLOCK)
         os.fsync(file.fileno())
 
@@ -227,7 +255,7 @@ def _next(at: int, length: int) -> int:
     return end + -end % _ALIGNED
 
 
-def _write_at(file: io.FileIO, data: bytes | bytearray, at: int) -> None:
+def _write_at(file: _Descriptor | io.FileIO, data: bytes | bytearray, at: int) -> None:
     written = os.pwrite(file.fileno(), data, at)
     while written < len(data):
         written += os.pwrite(file.fileno(), memoryview(data)[written:], at + written)

@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import structlog
 
@@ -24,14 +24,16 @@ Welcome = Callable[[socket.socket, ssl.SSLContext | None], None]
 
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on host:port, 0 = any free one. Raises PeerUnavailable when the address is taken."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        raise PeerUnavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    with ExitStack() as undo:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            listener = undo.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            raise PeerUnavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        undo.pop_all()
     return listener
 
 

@@ -77,6 +77,7 @@ def store_worker(plant: Plant) -> None:
     signal.sigwait(_STOPPING)
     door.close()
     reception.stop(GRACE_SECONDS)
+    plant.spool.close()
 
 
 def query_worker(plant: Plant, number: int) -> None:
@@ -91,6 +92,7 @@ def query_worker(plant: Plant, number: int) -> None:
         if door is not None:
             door.close()
         reception.stop(GRACE_SECONDS)
+        plant.spool.close()
 
 
 def registrar(plant: Plant) -> None:

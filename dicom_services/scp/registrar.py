@@ -121,6 +121,7 @@ class Registrar:
                 self._stopping.wait(_IDLE_SECONDS)
         if self.register_all():
             self._settle()
+        self._journal.close()
 
     def stop(self) -> None:
         self._stopping.set()

@@ -4,6 +4,7 @@ For small installations (dicom.store_workers = 0) and tests; prefork.py makes pr
 """
 
 import socket
+import ssl
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -31,11 +32,11 @@ class DicomServer:
     """The running server. A context manager: leaving it stops listening, waits for what runs, aborts the rest."""
 
     def __init__(self, config: Dicom, root: Path, ports: Ports, min_free_bytes: int) -> None:
-        spool = Spool(root, min_free_bytes)
+        self._spool = spool = Spool(root, min_free_bytes)
         spool.prepare()
         doorkeeper = Doorkeeper.of(config, spool.root)
         tls = server_context(config.tls) if config.tls.enabled else None
-        listeners = [(listen(config.host, config.port), None)]
+        listeners: list[tuple[socket.socket, ssl.SSLContext | None]] = [(listen(config.host, config.port), None)]
         if tls is not None:
             listeners.append((listen(config.host, config.tls.port), tls))
         self._wake = Wake()
@@ -67,9 +68,13 @@ class DicomServer:
 
     def stop(self, grace_seconds: float = 10.0) -> None:
         """Stop listening, give running associations the grace, abort them, register what was acknowledged."""
+        if not self._doors:
+            return
         for door in self._doors:
             door.close()
+        self._doors = []
         self._reception.stop(grace_seconds)
+        self._spool.close()
         self._registrar.stop()
         self._registering.join()
         for line in self._lines:

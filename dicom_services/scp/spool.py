@@ -175,6 +175,10 @@ class Spool:
         """Make a complete object durable; it may be acknowledged when this returns. Raises OSError."""
         part.publish(self._journal, calling_ae_title, self._name(calling_ae_title, _OBJECT))
 
+    def close(self) -> None:
+        """Publish nothing more in this process."""
+        self._journal.close()
+
     @cached_property
     def _journal(self) -> Writer:
         """The journal of this process: made after the fork, by whoever receives first."""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +16,11 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from dicom_services.objects.stored_object import describe
 from dicom_services.scp.ports import (
     FindRequest,
     Level,
+    Refusal,
     Registered,
     RetrieveRequest,
     StoredInstance,
@@ -26,10 +28,9 @@ from dicom_services.scp.ports import (
     VirtualSeries,
 )
 from dicom_services.scp.server import DicomServer, Ports, start_server
-from dicom_services.scu.send import describe
 from radir_node.domain.study import InstanceHeader
 from radir_node.errors import DatabaseDown, UnknownStudy
-from radir_node.settings import Dicom, Peer
+from radir_node.settings import VERBS, Dicom, Peer
 
 
 @dataclass
@@ -53,8 +54,11 @@ class MemoryArchive:
     rendered: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def register(self, stored: StoredInstance) -> Registered:
+    def register_all(self, batch: Sequence[StoredInstance]) -> list[Registered]:
         self._check()
+        return [self._register(stored) for stored in batch]
+
+    def _register(self, stored: StoredInstance) -> Registered:
         with self.lock:
             before = self.stored.get(stored.header.sop_instance_uid)
             outcome = self._outcome(before, stored)
@@ -64,9 +68,9 @@ class MemoryArchive:
             self.registered.append(outcome)
             return outcome
 
-    def refuse(self, reason: str, calling_ae_title: str, sop_class_uid: str) -> None:
+    def refuse_all(self, batch: Sequence[Refusal]) -> None:
         self._check()
-        self.refused.append((reason, calling_ae_title, sop_class_uid))
+        self.refused += [(item.reason, item.calling_ae_title, item.sop_class_uid) for item in batch]
 
     def find(self, request: FindRequest) -> Iterator[Mapping[str, object]]:
         self._check()
@@ -166,8 +170,14 @@ class Node:
     """One running server and what it stores into."""
 
     server: DicomServer
-    archive: MemoryArchive
+    held: MemoryArchive
     root: Path
+
+    @property
+    def archive(self) -> MemoryArchive:
+        """The archive, with everything in it that was acknowledged before."""
+        self.server.flush()
+        return self.held
 
     @property
     def peer(self) -> Peer:
@@ -180,17 +190,11 @@ def start_node(tmp_path: Path) -> Iterator[Callable[..., Node]]:
     """Start nodes with settings of the dicom section; all are stopped at the end."""
     nodes: list[Node] = []
 
-    def start(min_free_mb: int = 0, require_called_ae_title: bool = False, **settings: object) -> Node:
+    def start(min_free_mb: int = 0, **settings: object) -> Node:
         root = tmp_path / f"node{len(nodes)}"
         archive = MemoryArchive(root)
-        config = Dicom.model_validate({"port": 0, "network_timeout_seconds": 20} | settings)
-        server = start_server(
-            config,
-            root,
-            Ports(archive, archive, archive),
-            min_free_mb=min_free_mb,
-            require_called_ae_title=require_called_ae_title,
-        )
+        config = Dicom.model_validate({"port": 0, "unknown_callers": VERBS} | settings)
+        server = start_server(config, root, Ports(archive, archive, archive), min_free_mb=min_free_mb)
         nodes.append(Node(server, archive, root))
         return nodes[-1]
 

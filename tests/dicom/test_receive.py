@@ -18,9 +18,11 @@ from pynetdicom import AE
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification
 
-from dicom_services.scp.association import MOST_LISTED
 from dicom_services.scp.ports import Registered
-from dicom_services.scp.receive import Incoming, InstanceWriter, StoreStatus, receive
+from dicom_services.scp.rejected_contexts import MOST_LISTED
+from dicom_services.scp.spool import Incoming, Spool
+from dicom_services.scp.store import Receiving, StoreStatus
+from dicom_services.scu.caller import Caller
 from dicom_services.scu.echo import echo
 from dicom_services.scu.send import send_files
 from dicom_services.scu.store import NOT_SENT
@@ -48,16 +50,28 @@ def incoming(path: Path, **changes: str) -> Incoming:
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> InstanceWriter:
-    made = InstanceWriter(tmp_path / "root", 0)
+def spool(tmp_path: Path) -> Spool:
+    made = Spool(tmp_path / "root")
     made.prepare()
     return made
+
+
+def receive(announced: Incoming, data: bytes, spool: Spool) -> StoreStatus:
+    """Receive one data set in pieces of 1,000 bytes."""
+    receiving = Receiving(announced, spool)
+    for at in range(0, len(data), 1000):
+        receiving.write(memoryview(data)[at : at + 1000])
+    return receiving.finish()
+
+
+def files(root: Path) -> list[Path]:
+    return [path for path in root.rglob("*") if path.is_file() and path.suffix != ".json"]
 
 
 def test_echo(node, tool):
     """DCMTK's echoscu and our own SCU both verify the node."""
     done = tool("echoscu", "-v", "-aec", "RADIR", node.peer.host, node.peer.port)
-    echo(node.peer, "TEST")
+    echo(node.peer, Caller("TEST"))
 
     assert (done.code, "Success" in done.text) == (0, True)
 
@@ -93,9 +107,9 @@ def test_real_files(node, shared_data, dataset_bytes, folder, pattern):
     """Of real files, odd and broken ones among them, each is stored byte for byte or listed with its reason."""
     paths = sorted((shared_data / folder).glob(pattern))
 
-    result = send_files(node.peer, paths, "TEST")
+    result = send_files(node.peer, paths, Caller("TEST"))
 
-    echo(node.peer, "TEST")
+    echo(node.peer, Caller("TEST"))
     taken = [path for path, (_, status) in zip(paths, result.outcomes, strict=True) if status == 0]
     assert len(taken) >= 0.75 * len(paths)
     changed = [
@@ -113,7 +127,7 @@ def test_resend_is_success_without_second_copy(node, make_file):
     """The same instance again is acknowledged, and one file stays."""
     path = make_file()
 
-    first, second = (send_files(node.peer, [path], "TEST") for _ in range(2))
+    first, second = (send_files(node.peer, [path], Caller("TEST")) for _ in range(2))
 
     assert first == second
     assert first.sent == 1
@@ -129,7 +143,7 @@ def test_same_uid_with_other_content(node, make_file, policy, files):
     uid = generate_uid()
     paths = [make_file(SOPInstanceUID=uid, SeriesDescription=text) for text in ("one", "two")]
 
-    result = send_files(node.peer, paths, "TEST")
+    result = send_files(node.peer, paths, Caller("TEST"))
 
     assert result.sent == 2
     assert policy == node.archive.registered[-1]
@@ -138,18 +152,17 @@ def test_same_uid_with_other_content(node, make_file, policy, files):
 
 
 @pytest.mark.requirement("RN-17")
-def test_database_down(node, make_file):
-    """While the catalogue is down nothing is acknowledged; the same object is taken when it is back."""
-    path = make_file()
+def test_database_down(node, make_file, wait):
+    """While the catalogue is down receiving goes on; what was acknowledged is registered, once, when it is back."""
     node.archive.down = True
 
-    refused = send_files(node.peer, [path], "TEST")
-    node.archive.down = False
-    accepted = send_files(node.peer, [path], "TEST")
+    sent = send_files(node.peer, [make_file(), make_file()], Caller("TEST"))
+    before = list(node.held.registered)
+    node.held.down = False
+    wait(lambda: len(node.held.registered) == 2, 20, lambda: "what waits in the spool was not registered")
 
-    assert [status for _, status in refused.outcomes] == [0xA700]
-    assert accepted.sent == 1
-    assert node.archive.registered == [Registered.NEW]
+    assert (sent.sent, before) == (2, [])
+    assert node.archive.registered == [Registered.NEW] * 2
 
 
 @pytest.mark.requirement("RN-09")
@@ -157,10 +170,10 @@ def test_disk_low(start_node, make_file):
     """Below the free space limit the answer is 0xA700, and no file is left behind."""
     node = start_node(min_free_mb=2**40)
 
-    result = send_files(node.peer, [make_file()], "TEST")
+    result = send_files(node.peer, [make_file()], Caller("TEST"))
 
     assert [status for _, status in result.outcomes] == [0xA700]
-    assert [p for p in node.root.rglob("*") if p.is_file()] == []
+    assert files(node.root / "incoming") + files(node.root / "spool") == []
 
 
 @pytest.mark.parametrize(
@@ -172,51 +185,51 @@ def test_disk_low(start_node, make_file):
         ("SOPClassUID", "1.2.840.10008.5.1.4.1.1.4", StoreStatus.DATASET_MISMATCH),
     ],
 )
-def test_dataset_that_does_not_match(node, make_file, dataset_bytes, attribute, value, status, writer):
+def test_dataset_that_does_not_match(make_file, dataset_bytes, attribute, value, status, spool):
     """A dataset other than announced, or without its place in a study, is refused, listed and not kept."""
     good = make_file()
     ds = dcmread(good)
     setattr(ds, attribute, value)
     ds.save_as(bad := good.with_suffix(".bad"))
 
-    answer = receive(incoming(good), [dataset_bytes(bad)], writer, node.archive)
+    answer = receive(incoming(good), dataset_bytes(bad), spool)
 
     assert status == answer
-    ((reason, calling, sop_class),) = node.archive.refused
-    assert attribute in reason
-    assert ("TEST", str(ds.file_meta.MediaStorageSOPClassUID)) == (calling, sop_class)
-    assert [p for p in writer.root.rglob("*") if p.is_file()] == []
+    ((_, refusal),) = spool.refusals()
+    assert attribute in refusal.reason
+    assert ("TEST", str(ds.file_meta.MediaStorageSOPClassUID)) == (refusal.calling_ae_title, refusal.sop_class_uid)
+    assert files(spool.root) == []
 
 
 @pytest.mark.parametrize("uid", ["../x", "1.2.3/4", "1.", "", "1." + "2" * 64, "1.2\n3"])
-def test_command_uid_never_becomes_a_path(node, make_file, dataset_bytes, writer, uid):
+def test_command_uid_never_becomes_a_path(make_file, dataset_bytes, spool, uid):
     """A UID that is none is refused before a file is opened."""
     path = make_file()
 
-    answer = receive(incoming(path, sop_instance_uid=uid), [dataset_bytes(path)], writer, node.archive)
+    answer = receive(incoming(path, sop_instance_uid=uid), dataset_bytes(path), spool)
 
     assert answer == StoreStatus.CANNOT_UNDERSTAND
-    assert [p for p in writer.root.rglob("*") if p.is_file()] == []
+    assert files(spool.root) == []
 
 
-def test_garbage_is_not_understood(node, make_file, writer):
+def test_garbage_is_not_understood(make_file, spool):
     """Bytes that are no dataset in the announced encoding are answered 0xC000."""
     announced = incoming(make_file(), transfer_syntax_uid=DeflatedExplicitVRLittleEndian)
 
-    answer = receive(announced, [b"\xff\xfe\xfd\xfc" * 50], writer, node.archive)
+    answer = receive(announced, b"\xff\xfe\xfd\xfc" * 50, spool)
 
     assert answer == StoreStatus.CANNOT_UNDERSTAND
-    assert len(node.archive.refused) == 1
+    assert len(spool.refusals()) == 1
 
 
-def test_interrupted_receive_is_swept(writer):
+def test_interrupted_receive_is_swept(spool):
     """A part file of a killed process is gone after the next start, finished files stay."""
-    left = writer.root / "incoming" / "abc.part"
+    left = spool.root / "incoming" / "abc.part"
     left.write_bytes(b"half")
-    kept = writer.root / "instances" / "00" / "kept.dcm"
+    kept = spool.root / "instances" / "00" / "kept.dcm"
     kept.write_bytes(b"whole")
 
-    writer.prepare()
+    spool.prepare()
 
     assert (left.exists(), kept.exists()) == (False, True)
 
@@ -228,7 +241,7 @@ def test_unsupported_class_is_listed_once(node, make_file):
 
     for _ in range(2):
         with pytest.raises(PeerUnavailable, match="none of the presentation contexts"):
-            send_files(node.peer, [path], "TEST")
+            send_files(node.peer, [path], Caller("TEST"))
 
     assert [("SOP class offered in an association is not supported", "TEST", private)] == node.archive.refused
 
@@ -263,20 +276,20 @@ def test_wrong_called_ae_title(start_node, tool):
 def test_termscu_is_refused(node, tool):
     """The private shutdown request of DCMTK does not end the node."""
     done = tool("termscu", "-v", node.peer.host, node.peer.port)
-    echo(node.peer, "TEST")
+    echo(node.peer, Caller("TEST"))
 
     assert done.code != 0
 
 
 @pytest.mark.parametrize("sent", [b"\x01\0\0", b"\x01\0\0\0\x01\0" + b"\0" * 10], ids=["header", "body"])
 def test_peer_that_stops_in_the_middle(start_node, sent):
-    """A peer that goes quiet within a PDU is dropped after the network timeout, and others are served meanwhile."""
-    node = start_node(network_timeout_seconds=0.5)
+    """A peer that goes quiet within a PDU is dropped when the request is due, and others are served meanwhile."""
+    node = start_node(timeouts={"request_seconds": 0.5})
     with socket.create_connection((node.peer.host, node.peer.port)) as quiet:
         quiet.sendall(sent)
         quiet.settimeout(20)
 
-        echo(node.peer, "TEST")
+        echo(node.peer, Caller("TEST"))
         answer = quiet.recv(1)
 
     assert answer == b""
@@ -295,7 +308,7 @@ def test_stop_ends_open_associations(start_node):
     association.join(20)
     assert association.is_aborted
     with pytest.raises(PeerUnavailable):
-        echo(node.peer, "TEST")
+        echo(node.peer, Caller("TEST"))
 
 
 def test_address_in_use(start_node):
@@ -311,7 +324,7 @@ def test_peer_that_is_not_there():
     peer = Peer(ae_title="GONE", host="127.0.0.1", port=1)
 
     with pytest.raises(PeerUnavailable, match=r"^GONE at 127\.0\.0\.1:1 does not answer$"):
-        echo(peer, "TEST")
+        echo(peer, Caller("TEST"))
 
 
 @pytest.mark.requirement("RN-06")
@@ -321,7 +334,7 @@ def test_no_identifier_is_logged(node, tool, make_file, capfd, caplog):
     good, bad = make_file(**canary), make_file(**canary, StudyInstanceUID="")
 
     with caplog.at_level(0):
-        send_files(node.peer, [good, bad], "TEST")
+        send_files(node.peer, [good, bad], Caller("TEST"))
         keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", "PatientName=CANARY*")
         tool("findscu", "-S", *keys, node.peer.host, node.peer.port)
     node.server.stop()
