@@ -96,13 +96,13 @@ def hasten(connection: sa.Connection, task: str, studies: Mapping[int, dt.dateti
 
 
 def queue_depth(connection: sa.Connection) -> tuple[int, int, float | None]:
-    """Return (jobs of studies waiting or running, given up, age in seconds of the oldest one that is due)."""
+    """Return (jobs of studies and peers waiting or running, given up, age in seconds of the oldest one that is due)."""
     row = connection.execute(
         sa.text(
             "select count(*) filter (where status in ('todo', 'doing')), count(*) filter (where status = 'failed'),"
             " extract(epoch from now() - min(coalesce(scheduled_at, now())) filter"
             " (where status = 'todo' and coalesce(scheduled_at, now()) <= now()))"
-            " from jobs.procrastinate_jobs where lock like 'study:%'"
+            " from jobs.procrastinate_jobs where lock is not null"
         )
     ).one()
     return int(row[0]), int(row[1]), None if row[2] is None else float(row[2])

@@ -12,10 +12,13 @@ import procrastinate
 
 from radir_node.catalog import jobs
 from radir_node.catalog.cases import Cases
+from radir_node.catalog.commitments import Commitments
 from radir_node.catalog.completion import CompletionTracker
 from radir_node.catalog.database import Database, open_database
+from radir_node.catalog.deliveries import Deliveries
 from radir_node.catalog.intake import Intake
 from radir_node.catalog.migrate import ensure_secret, upgrade
+from radir_node.catalog.procedure_steps import ProcedureSteps
 from radir_node.catalog.query_retrieve import Holdings
 from radir_node.catalog.studies import Studies
 from radir_node.catalog.transitions import QuietTimes
@@ -70,6 +73,18 @@ class Node:
     @cached_property
     def intake(self) -> Intake:
         return Intake(self.database, self.job_app, self.secret, self.quiet_times, self.settings.dicom.duplicate_policy)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        return Deliveries(self.database, self.job_app)
+
+    @cached_property
+    def commitments(self) -> Commitments:
+        return Commitments(self.database, self.job_app, self.root)
+
+    @cached_property
+    def procedure_steps(self) -> ProcedureSteps:
+        return ProcedureSteps(self.database)
 
     @cached_property
     def completion(self) -> CompletionTracker:

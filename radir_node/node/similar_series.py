@@ -44,7 +44,7 @@ class SimilarSeries:
     @classmethod
     def of(cls, node: Node) -> Self:
         silence_libraries()  # pydicom's warnings quote header values
-        return cls(node, Deliveries(node.database))
+        return cls(node, node.deliveries)
 
     def series_of_many(self, study_instance_uids: Collection[str]) -> dict[str, VirtualSeries]:
         cases = self.node.cases.by_uids(study_instance_uids)
@@ -113,18 +113,15 @@ class SimilarSeries:
         return self.node.root / kept
 
     def push(self, study_id: int) -> None:
-        """Send the report of an indexed study to the configured PACS, once. Raises PeerUnavailable: try again."""
+        """Let the report of an indexed study be sent to the configured PACS, once."""
         peer = self.node.settings.dicom.push_to
         case = self.node.cases.by_id(study_id)
         if not peer or case is None or not case.has_vectors:
             return
         path = self.render(case.study_instance_uid)
         uid = path.name.rsplit(".", 2)[0]  # <SOP Instance UID>.<random>.dcm
-        if self.deliveries.done(uid, peer):
-            return
-        self.send(path, peer)
-        self.deliveries.record(study_id, uid, peer)
-        log.info("similar_cases_pushed", peer=peer)
+        if self.deliveries.queue(study_id, uid, path.relative_to(self.node.root).as_posix(), peer):
+            log.info("similar_cases_queued", peer=peer)
 
     def send(self, path: Path, peer: str) -> None:
         """Send a report to a peer of the configuration. Raises InvalidSetting or PeerUnavailable."""

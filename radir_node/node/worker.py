@@ -8,6 +8,7 @@ from radir_node.catalog import jobs
 from radir_node.errors import RadirError, TransientError
 from radir_node.index.care import sweep
 from radir_node.ingest.index_study import Indexer
+from radir_node.node.delivery import deliver
 from radir_node.node.encoders import radiograph_encoder, volume_encoder
 from radir_node.node.node import Node
 from radir_node.node.reader import DicomReader
@@ -16,7 +17,7 @@ from radir_node.node.similar_series import SimilarSeries
 log = structlog.get_logger()
 
 RETRY = procrastinate.RetryStrategy(wait=10, retry_exceptions={TransientError})
-"""A transient failure is tried again for as long as it lasts: nothing that was acknowledged is given up."""
+"""What a job meets in the node itself (database, disk, encoders) is tried again for as long as it lasts."""
 
 HEARTBEAT_SECONDS = 2.0
 STALLED_SECONDS = 10.0
@@ -57,6 +58,10 @@ def register(app: procrastinate.App, node: Node, indexer: Indexer) -> None:
     def push_similar_cases(study: int) -> None:
         SimilarSeries.of(node).push(study)
 
+    @app.task(name=jobs.DELIVER, retry=RETRY)
+    def deliver_objects(peer: str) -> None:
+        deliver(node, peer)
+
     @app.periodic(cron="* * * * * */5")
     @app.task(name="recover_stalled", queueing_lock="recover_stalled", priority=jobs.CARE_PRIORITY)
     async def recover_stalled(timestamp: int) -> None:
@@ -85,10 +90,12 @@ async def recover(app: procrastinate.App, node: Node) -> None:
 
 
 def care(node: Node) -> None:
-    """Adopt studies without a job, write a new index snapshot when enough has changed, remove what nobody needs."""
-    adopted = node.studies.adopt()
-    if adopted:
-        log.warning("studies_adopted", studies=adopted)
+    """Adopt what waits without a job, write a new index snapshot when enough has changed, remove what nobody needs."""
+    studies, peers = node.studies.adopt(), node.deliveries.adopt()
+    if studies or peers:
+        log.warning("adopted", studies=studies, peers=peers)
+    node.completion.forget_old()
+    node.commitments.forget_old()
     state = node.index.sync()
     # Without a snapshot, rows read at the start count too: they are sealed in memory and on no disk.
     unsaved = (int(p.growing.alive.sum()) if state.snapshot else p.rows for p in state.partitions.values())
