@@ -92,6 +92,7 @@ class RunningNode:
             "WEB__PORT": "0",
             "DICOM__QUIET_SECONDS_RADIOGRAPH": "1",
             "DICOM__QUIET_SECONDS_CT": "2",
+            "DICOM__UNKNOWN_CALLERS": '["echo", "store", "find", "move", "get", "commitment", "mpps", "availability"]',
             "STORAGE__MIN_FREE_MB": "0",
         }
         self.environment = {

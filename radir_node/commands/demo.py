@@ -28,6 +28,7 @@ def demo(
     root = (ROOT / "demo").resolve()
     shutil.rmtree(root, ignore_errors=True)
     quick = {"QUIET_SECONDS_RADIOGRAPH": "1", "QUIET_SECONDS_CT": "2", "PORT": "0"}
+    quick["UNKNOWN_CALLERS"] = '["echo", "store", "find", "move", "get"]'  # findscu and getscu need no configuration
     os.environ.update({f"RADIR_DICOM__{key}": value for key, value in quick.items()})
     os.environ.update({"RADIR_STORAGE__ROOT": str(root), "RADIR_DATABASE__URL": ""})
     os.environ.setdefault("RADIR_WEB__PORT", "0")
