@@ -18,7 +18,7 @@ log = structlog.get_logger()
 Address = IPv4Address | IPv6Address
 
 LIFE_SECONDS = 60.0
-"""How old an answer may be; an older one still serves while the next is on its way."""
+"""How old an answer may be; an older one serves while the next is on its way, or the name server is away."""
 RETRY_SECONDS = 10.0
 """After a question that was not answered."""
 WAIT_SECONDS = 2.0
@@ -49,10 +49,14 @@ class HostNames:
     """A short cache over the system's resolver. Threads may share it."""
 
     def __init__(
-        self, resolve: Callable[[str], frozenset[Address]] = look_up, wait_seconds: float = WAIT_SECONDS
+        self,
+        resolve: Callable[[str], frozenset[Address]] = look_up,
+        wait_seconds: float = WAIT_SECONDS,
+        life_seconds: float = LIFE_SECONDS,
     ) -> None:
         self._resolve = resolve
         self._wait_seconds = wait_seconds
+        self._life_seconds = life_seconds
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
 
@@ -67,16 +71,15 @@ class HostNames:
         return entry.addresses
 
     def _ask(self, name: str, entry: _Entry) -> None:
-        life = LIFE_SECONDS
+        life = min(self._life_seconds, RETRY_SECONDS)
         try:
             entry.addresses = self._resolve(name)
+            life = self._life_seconds
         except socket.gaierror as error:
-            life = RETRY_SECONDS
             if error.errno != socket.EAI_AGAIN:  # the name is gone; a name server that is away proves nothing
                 entry.addresses = frozenset()
             log.warning("host_name_not_resolved", reason=error.strerror)
         except (OSError, ValueError) as error:  # ValueError: no name at all (idna)
-            life = RETRY_SECONDS
             log.warning("host_name_not_resolved", reason=type(error).__name__)
         finally:
             entry.ask_again = time.monotonic() + life
