@@ -11,6 +11,9 @@ class Status(StrEnum):
     ABSENT = "absent"
     UNCERTAIN = "uncertain"
     HISTORICAL = "historical"
+    """Told of the past ("history of pneumonia")."""
+    RESOLVED = "resolved"
+    """Seen before, gone now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +39,5 @@ class Tag:
     sentence_start: int
     sentence_end: int
     rule: str
+    change: str = ""
+    """What has become of it since the last time: new, increased, stable or decreased; empty where nothing is said."""

@@ -1,138 +1,174 @@
 """Find the sites that a sentence names, with their sides, and link findings to them. Used by the parser."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
-from radir_node.domain.anatomy import SITES, AnatomyRef, is_at_or_below
-from radir_node.domain.report import Status
-from radir_node.reports.context import SentenceCues, judge
-from radir_node.reports.lexicon import Finding, Lexicon
+from radir_node.domain.anatomy import SITES, AnatomyRef, ancestors
+from radir_node.domain.report import Status, Tag
+from radir_node.reports.automaton import Hit
+from radir_node.reports.context import Cues, Span, judge
+from radir_node.reports.lexicon import CLAUSE, PART, PLURAL, SIDE, SITE, Finding, Lexicon, lies_in
 
-SIDE_BEFORE = 45
-SIDE_AFTER = 40
-BOTH_AFTER = 18
-"""Reach, in characters, of a side word before and after a mention, and of "bilateral" after it."""
-
-
-_OF = re.compile(r"\bof (?:the )?\Z")
-_SAME_PHRASE = re.compile(r"(?:[\s-]+(?!and\b|or\b|with\b|than\b)[\w-]+)*[\s-]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """The part of a sentence within which findings and sites belong together."""
-
-    start: int
-    end: int
-    sides: tuple[tuple[int, int, str], ...]
-    """(start, end, left | right | bilateral) of each side word."""
+_SIDE_BEFORE = 7
+_SIDE_AFTER = 6
+_BOTH_AFTER = 3
+"""Reach, in words, of a side word before and after a mention, and of "bilateral" after it."""
+_LEADS_WITHIN = 3
+_PART_REACH = 8
+_PARTING = frozenset(("and", "or", "with", "than", "of", "in", "at", *",;:.()"))
+"""Words that do not stand within one name."""
 
 
 @dataclass(frozen=True, slots=True)
 class SiteMention:
-    """A site named at text[start:end]."""
+    """A site named by words[start:end]."""
 
     start: int
     end: int
-    ref: AnatomyRef
+    key: str
     negated: bool = False
     """The words about the site deny ("not in the middle lobe"): what is stated to be there is not here."""
 
 
 @dataclass(frozen=True, slots=True)
 class FindingMention:
-    """A finding named at text[start:end]."""
+    """A finding named by words[start:end], judged."""
 
     start: int
     end: int
     finding: Finding
-    believed: bool
-    """Stated or suspected."""
+    status: Status
+    why: str
+    """Rule that decided the status."""
+
+    @property
+    def believed(self) -> bool:
+        """Stated or suspected."""
+        return self.status is Status.PRESENT or self.status is Status.UNCERTAIN
 
     def may_lie_in(self, site: SiteMention) -> bool:
         """Tell whether the finding can be at the site, and is not kept from it by a negation."""
-        return self.finding.accepts(site.ref.key) and not (self.believed and site.negated)
+        return self.finding.accepts(site.key) and not (site.negated and self.believed)
 
 
-def split_clauses(low: str, start: int, end: int, lexicon: Lexicon) -> tuple[Clause, ...]:
-    """Cut a sentence at the words that begin another statement."""
-    cuts = [start, *(match.start() for match in lexicon.clause_marks.finditer(low, start, end)), end]
-    return tuple(Clause(a, b, tuple(lexicon.side_phrases.find(low, a, b))) for a, b in pairwise(cuts))
+@dataclass(slots=True)
+class Clause:
+    """The part of a sentence within which findings and sites belong together."""
+
+    words: Sequence[str]
+    start: int
+    end: int
+    sides: list[Hit]
+    mentions: list[FindingMention]
+    sites: list[SiteMention]
+
+    @property
+    def starts(self) -> list[int]:
+        """Where sites and findings are named."""
+        return [*(site.start for site in self.sites), *(mention.start for mention in self.mentions)]
 
 
-def find_sites(
-    cues: SentenceCues, clause: Clause, mentions: Sequence[FindingMention], lexicon: Lexicon
-) -> tuple[SiteMention, ...]:
-    """List the sites named in a clause, each with its side. mentions: the findings named there."""
-    low = cues.low
-    found = lexicon.site_phrases.find(low, clause.start, clause.end)
-    starts = [*(start for start, _, _ in found), *(mention.start for mention in mentions)]
-    sites = []
-    for start, end, key in found:
-        site, _, side = key.partition(":")
-        side = side or read_side(low, clause, (start, end), starts, lexicon)
-        negated = judge(cues, (start, end))[0] is Status.ABSENT
-        sites.append(SiteMention(start, end, _ref(site, side), negated))
-    return tuple(sites)
+def roll_up(tags: Iterable[Tag]) -> Mapping[str, tuple[Tag, ...]]:
+    """Group tags by every anatomy that they speak of: their own and all that contain it, with and without side."""
+    found: dict[str, list[Tag]] = {}
+    for tag in tags:
+        for key in (tag.anatomy, *_wholes(tag.anatomy)):
+            found.setdefault(key, []).append(tag)
+    return {key: tuple(those) for key, those in found.items()}
 
 
-def read_side(low: str, clause: Clause, mention: tuple[int, int], starts: Sequence[int], lexicon: Lexicon) -> str:
-    """Tell the side of a mention: the nearest side word before it, else one soon after, else both for a plural.
+def split_clauses(
+    words: Sequence[str], hits: Sequence[list[Hit]], mentions: Sequence[FindingMention], cues: Cues, lexicon: Lexicon
+) -> list[Clause]:
+    """Cut a sentence at the words that begin another statement, and place the sites in each part."""
+    cuts = sorted({0, len(words), *(start for start, _, _ in hits[CLAUSE])})
+    named = _name_sites(words, hits, lexicon) if hits[SITE] else []
+    clauses = []
+    for start, end in pairwise(cuts):
+        inside = [mention for mention in mentions if start <= mention.start < end]
+        if inside:
+            clause = Clause(words, start, end, [s for s in hits[SIDE] if start <= s[0] < end], inside, [])
+            here = [site for site in named if start <= site[0] < end]
+            starts = [*(site[0] for site in here), *(mention.start for mention in inside)]
+            clause.sites = [_place(site, clause, starts, cues, lexicon) for site in here]
+            clauses.append(clause)
+    return clauses
+
+
+def _name_sites(words: Sequence[str], hits: Sequence[list[Hit]], lexicon: Lexicon) -> list[Hit]:
+    """List the sites of a sentence, "upper" of "upper and lower lobes" among them."""
+    shared: dict[int, Hit] = {}
+    for start, end, part in hits[PART]:
+        for begin, _, key in hits[SITE]:
+            if end <= begin <= end + _PART_REACH and lexicon.connectors.issuperset(words[end:begin]):
+                site = lexicon.sharing(part, _site_of(key))
+                if site:
+                    shared[start] = (start, end, AnatomyRef(site).key)
+                    break
+    if not shared:
+        return hits[SITE]
+    return sorted(
+        [*shared.values(), *(site for site in hits[SITE] if site[0] not in shared or site[1] > shared[site[0]][1])]
+    )
+
+
+def _place(site: Hit, clause: Clause, starts: Sequence[int], cues: Cues, lexicon: Lexicon) -> SiteMention:
+    start, end, key = site
+    name, _, side = key.removesuffix(PLURAL).partition(":")
+    side = side or read_side(clause, (start, end), starts) or ("bilateral" if key.endswith(PLURAL) else "")
+    negated = bool(cues.before or cues.after) and judge(cues, (start, end), lexicon)[0] is Status.ABSENT
+    return SiteMention(start, end, _key(name, side), negated)
+
+
+def read_side(clause: Clause, mention: Span, starts: Sequence[int]) -> str:
+    """Tell the side of a mention: the nearest side word before it, else one soon after; empty for none.
 
     starts: where sites and findings are named; a side word before one of them ("and left base") belongs to that one,
     unless it follows the mention as "of the left lung" does.
     """
     start, end = mention
-    before = [side for a, b, side in clause.sides if a < end and b > start - SIDE_BEFORE]
+    before = [side for a, b, side in clause.sides if a < end and b > start - _SIDE_BEFORE]
     if before:
         return before[-1]
     for a, b, side in clause.sides:
-        if side == "bilateral" and end <= a < end + BOTH_AFTER and low.startswith("bilateral", a):
+        if side == "bilateral" and end <= a < end + _BOTH_AFTER:
             return side
-        if end <= a < end + SIDE_AFTER and (_OF.search(low, end, a) or not _leads_to(low, b, starts)):
+        if end <= a < end + _SIDE_AFTER and (_follows_of(clause.words, a) or not _leads_to(clause.words, b, starts)):
             return side
-    return "bilateral" if lexicon.plural_sites.fullmatch(low, start, end) else ""
+    return ""
 
 
-def _leads_to(low: str, end: int, starts: Sequence[int]) -> bool:
-    """Tell whether a side word that ends here stands before a mention of its own, with words of one phrase between."""
-    return any(end < start <= end + 24 and _SAME_PHRASE.fullmatch(low, end, start) for start in starts)
-
-
-def link(
-    mentions: Sequence[FindingMention], sites: Sequence[SiteMention], low: str, clause: Clause, lexicon: Lexicon
-) -> list[tuple[FindingMention, AnatomyRef, str]]:
-    """Pair each finding of a clause with its sites; the string names the rule that did it.
+def link(clause: Clause) -> list[tuple[FindingMention, str, str]]:
+    """Pair each finding of a clause with its sites; the last string names the rule that did it.
 
     A site goes to the nearest finding that may lie there; a finding left without one shares the nearest site of the
-    clause that it may have; else it gets its own site, with the side that is read beside the finding.
+    clause that it may have; else it gets its own site, with the side that is read beside the finding. A site within the
+    words of a finding ("pleural effusion") is for no other.
     """
-    starts = [*(m.start for m in mentions), *(site.start for site in sites)]
-    owned: dict[int, list[SiteMention]] = {index: [] for index in range(len(mentions))}
-    for site in sites:
-        takers = [i for i, mention in enumerate(mentions) if mention.may_lie_in(site)]
+    owned: list[list[SiteMention]] = [[] for _ in clause.mentions]
+    for site in clause.sites:
+        around = [i for i, mention in enumerate(clause.mentions) if mention.start <= site.start < mention.end]
+        takers = [i for i in around or range(len(owned)) if clause.mentions[i].may_lie_in(site)]
         if takers:
-            owned[min(takers, key=lambda i: _distance(mentions[i], site))].append(site)
+            owned[min(takers, key=lambda i: _distance(clause.mentions[i], site))].append(site)
     pairs = []
-    for index, mention in enumerate(mentions):
-        rule = "nearest"
-        chosen = owned[index]
-        if not chosen:
-            rule = "shared"
-            chosen = _shared(mention, sites)
-        if chosen:
-            pairs += [(mention, ref, rule) for ref in _most_specific([site.ref for site in chosen])]
-        else:
-            pairs.append((mention, _own_site(mention, low, clause, starts, lexicon), "default"))
+    for mention, own in zip(clause.mentions, owned, strict=True):
+        rule = "nearest" if own else "shared"
+        sites = own or _shared(mention, clause.sites)
+        if sites:
+            pairs += [(mention, key, rule) for key in _most_specific([site.key for site in sites])]
+        elif mention.finding.site:
+            pairs.append((mention, _own_site(mention, clause), "default"))
     return pairs
 
 
-def _own_site(mention: FindingMention, low: str, clause: Clause, starts: Sequence[int], lexicon: Lexicon) -> AnatomyRef:
+def _own_site(mention: FindingMention, clause: Clause) -> str:
     site, _, side = mention.finding.site.partition(":")
-    side = side or read_side(low, clause, (mention.start, mention.end), starts, lexicon)
-    return _ref(site, side)
+    if not side and SITES[site].side == "sided":
+        side = read_side(clause, (mention.start, mention.end), clause.starts)
+    return _key(site, side)
 
 
 def _shared(mention: FindingMention, sites: Sequence[SiteMention]) -> list[SiteMention]:
@@ -144,14 +180,37 @@ def _distance(mention: FindingMention, site: SiteMention) -> int:
     return max(site.start - mention.end, mention.start - site.end, 0)
 
 
-def _most_specific(refs: Sequence[AnatomyRef]) -> list[AnatomyRef]:
+def _most_specific(keys: Sequence[str]) -> list[str]:
     """Drop a whole that stands beside its part ("left lung base": not the lung too), and doubles."""
-    unique = list(dict.fromkeys(refs))
-    return [
-        ref for ref in unique if not any(o != ref and is_at_or_below(AnatomyRef(o.site).key, ref.site) for o in unique)
-    ]
+    unique = list(dict.fromkeys(keys))
+    if len(unique) == 1:
+        return unique
+    return [key for key in unique if not any(other != key and _is_whole_of(key, other) for other in unique)]
 
 
-def _ref(site: str, side: str) -> AnatomyRef:
+@lru_cache(maxsize=4096)
+def _is_whole_of(key: str, other: str) -> bool:
+    return lies_in(other, key) or (":" in other and lies_in(AnatomyRef(_site_of(other)).key, _site_of(key)))
+
+
+def _follows_of(words: Sequence[str], place: int) -> bool:
+    before = words[place - 2 : place]
+    return before[-1:] == ["of"] or before == ["of", "the"]
+
+
+def _leads_to(words: Sequence[str], end: int, starts: Sequence[int]) -> bool:
+    """Tell whether a side word that ends here stands before a mention of its own, with words of one phrase between."""
+    return any(end <= start <= end + _LEADS_WITHIN and _PARTING.isdisjoint(words[end:start]) for start in starts)
+
+
+def _site_of(key: str) -> str:
+    return key.removesuffix(PLURAL).partition(":")[0]
+
+
+@lru_cache(maxsize=1024)
+def _key(site: str, side: str) -> str:
     """Take a side only where the site has sides."""
-    return AnatomyRef(site, side if SITES[site].side == "sided" else "")
+    return AnatomyRef(site, side if SITES[site].side == "sided" else "").key
+
+
+_wholes = lru_cache(maxsize=1024)(ancestors)

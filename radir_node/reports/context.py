@@ -1,105 +1,121 @@
-"""Decide whether a mentioned finding is there: present, absent, uncertain, or a thing of the past.
+"""Decide whether a mentioned finding is there, and what has become of it since the last time. Used by the parser.
 
-One mention is judged from the cues of its own sentence, in the order of `judge`. The cues are data
-(lexicon/<language>/context.yaml). Used by the parser.
+Status: present, absent, uncertain, resolved (it was there) or historical (told of the past). One mention is judged from
+the cues of its own sentence, in the order of `judge`. The cues are data (lexicon/<language>/context.yaml).
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from radir_node.domain.report import Status
-from radir_node.reports.lexicon import CUE_GROUPS, Found, Lexicon
+from radir_node.reports.automaton import Hit
+from radir_node.reports.lexicon import AFTER, BEFORE, BREAK, CHANGE, PSEUDO, Lexicon
 
 Span = tuple[int, int]
+"""Of words."""
 
-REACH_AFTER = 70
-"""Characters after a mention in which a cue can still speak of it."""
-REACH_NEGATION_AFTER = 45
-REACH_UNCERTAIN_BEFORE = 60
+_REACH_AFTER = 12
+_REACH_NEGATION_AFTER = 8
+_REACH_UNCERTAIN_BEFORE = 10
+_REACH_CHANGE = 6
+_REACH_LABEL = 5
+"""Words between a mention and a cue that can still speak of it."""
+_SCOPE_ENDS = frozenset(";:")
+_LABEL_ENDS = frozenset((":", "-", "–", "—"))
+_FAR = 1 << 30
 
-_PSEUDO = ("pseudo", "pseudo_uncertain")
-_DECIDING = frozenset(CUE_GROUPS) - {"termination", *_PSEUDO}
+_RULES: tuple[tuple[str, Status, bool, int], ...] = (
+    ("pre_resolved", Status.RESOLVED, True, _FAR),
+    ("post_resolved", Status.RESOLVED, False, _REACH_NEGATION_AFTER),
+    ("pre_historical", Status.HISTORICAL, True, _FAR),
+    ("post_historical", Status.HISTORICAL, False, _REACH_NEGATION_AFTER),
+    ("hypothetical", Status.UNCERTAIN, True, _REACH_UNCERTAIN_BEFORE),
+    ("pre_negation", Status.ABSENT, True, _FAR),
+    ("post_negation", Status.ABSENT, False, _REACH_NEGATION_AFTER),
+    ("pre_uncertain", Status.UNCERTAIN, True, _REACH_UNCERTAIN_BEFORE),
+    ("post_uncertain", Status.UNCERTAIN, False, _REACH_AFTER),
+)
+"""(group of cues, status it gives, whether the cue stands before the mention, reach in words); the first that holds."""
 
-_LABEL_VALUE = re.compile(r"[^.:;\n]{0,20}?(?::|\s[-–]+)\s*")
-"""Between a finding used as a label and its value: "Pleural effusion (left): None"."""
 
+@dataclass(slots=True)
+class Cues:
+    """The cues of one sentence, found once for all its mentions."""
 
-@dataclass(frozen=True, slots=True)
-class SentenceCues:
-    """The cues of one sentence, looked up once for all its mentions."""
-
-    low: str
-    start: int
-    end: int
-    label_values: Mapping[str, re.Pattern[str]]
-    terminations: tuple[Span, ...]
-    open_questions: tuple[Span, ...]
+    words: Sequence[str]
+    breaks: list[Span]
+    """Where the scope of cues ends."""
+    open_questions: list[Span]
     """Phrases that look like a negation and leave the matter open ("cannot exclude")."""
-    cues: tuple[Found, ...]
-    """All others, without those inside a phrase that only looks like a negation ("no change in")."""
+    before: list[Hit]
+    after: list[Hit]
+    """Cues that speak of what follows and of what precedes, without those that only look like one ("no change in")."""
+    changes: list[Hit]
 
-    @classmethod
-    def of(cls, low: str, start: int, end: int, lexicon: Lexicon) -> "SentenceCues":
-        """Find the cues of low[start:end]."""
-        found = lexicon.cues.find_all(low, start, end)
-        marks = [match.span() for match in lexicon.termination_marks.finditer(low, start, end)]
-        pseudo = [(a, b) for a, b, group in found if group in _PSEUDO]
-        cues = [cue for cue in found if cue[2] in _DECIDING and not any(a < cue[1] and cue[0] < b for a, b in pseudo)]
-        stops = [(a, b) for a, b, group in found if group == "termination"]
-        terminations = marks + [s for s in stops if not any(a < s[0] and s[1] <= b for a, b, _ in cues)]
-        questions = tuple((a, b) for a, b, group in found if group == "pseudo_uncertain")
-        return cls(low, start, end, lexicon.label_values, tuple(terminations), questions, tuple(cues))
-
-    def before(self, start: int, end: int) -> Span:
-        """Scope of the cues that precede a mention. The mention is part of it: "heart is not enlarged"."""
-        return max((stop for _, stop in self.terminations if stop <= start), default=self.start), end
-
-    def after(self, end: int) -> Span:
-        """Scope of the cues that follow a mention."""
-        stop = min((begin for begin, _ in self.terminations if begin >= end), default=self.end)
-        return end, min(stop, end + REACH_AFTER)
-
-    def has(self, group: str, scope: Span) -> bool:
-        """Tell whether a cue of the group lies in the scope."""
-        return any(name == group and _within((start, end), scope) for start, end, name in self.cues)
+    def scope(self, mention: Span) -> Span:
+        """Give the words between the nearest breaks around a mention."""
+        start, end = mention
+        first = max((stop for _, stop in self.breaks if stop <= start), default=0)
+        return first, min((begin for begin, _ in self.breaks if begin >= end), default=len(self.words))
 
 
-def judge(cues: SentenceCues, mention: Span) -> tuple[Status, str]:
+def find_cues(words: Sequence[str], hits: Sequence[list[Hit]]) -> Cues:
+    """Sort the hits of a sentence into cues that hold and what limits them."""
+    pseudo = hits[PSEUDO]
+    before, after = hits[BEFORE], hits[AFTER]
+    if pseudo:
+        before, after = ([cue for cue in cues if not _overlaps(cue, pseudo)] for cues in (before, after))
+    breaks = [(index, index + 1) for index, word in enumerate(words) if word in _SCOPE_ENDS]
+    if hits[BREAK]:
+        breaks += [(a, b) for a, b, _ in hits[BREAK] if not any(x <= a and b <= y for x, y, _ in (*before, *after))]
+    questions = [(start, end) for start, end, group in pseudo if group == "pseudo_uncertain"]
+    return Cues(words, breaks, questions, before, after, hits[CHANGE])
+
+
+def judge(cues: Cues, mention: Span, lexicon: Lexicon) -> tuple[Status, str]:
     """Give the status of a mention and the name of the rule that decided it. The first rule that holds wins."""
-    before, after = cues.before(*mention), cues.after(mention[1])
-    near_before = (max(before[0], mention[0] - REACH_UNCERTAIN_BEFORE), before[1])
-    near_after = (after[0], min(after[1], after[0] + REACH_NEGATION_AFTER))
-    labelled = _label_value(cues, mention[1])
-    if labelled is not None:
-        return labelled
-    if any(_within(span, before) or _within(span, after) for span in cues.open_questions):
+    label = _label_value(cues.words, mention[1], lexicon)
+    if label:
+        return (Status.ABSENT if label == "label_absent" else Status.UNCERTAIN), "label-value"
+    if not (cues.before or cues.after or cues.open_questions):
+        return Status.PRESENT, "stated"
+    first, last = cues.scope(mention)
+    if any(first <= a and b <= last and (b <= mention[0] or mention[1] <= a) for a, b in cues.open_questions):
         return Status.UNCERTAIN, "pseudo-negation"
-    for group, scope, status in (
-        ("pre_historical", before, Status.HISTORICAL),
-        ("post_historical", near_after, Status.HISTORICAL),
-        ("hypothetical", near_before, Status.UNCERTAIN),
-        ("pre_negation", before, Status.ABSENT),
-        ("post_negation", near_after, Status.ABSENT),
-        ("pre_uncertain", near_before, Status.UNCERTAIN),
-        ("post_uncertain", after, Status.UNCERTAIN),
-    ):
-        if cues.has(group, scope):
+    # The mention is part of the scope before it: "heart is not enlarged".
+    before = [(mention[0] - start, group) for start, end, group in cues.before if first <= start and end <= mention[1]]
+    after = [(end - mention[1], group) for start, end, group in cues.after if mention[1] <= start and end <= last]
+    for group, status, precedes, reach in _RULES if before or after else ():
+        if any(group == name and far <= reach for far, name in (before if precedes else after)):
             return status, group.replace("_", "-")
     return Status.PRESENT, "stated"
 
 
-def _label_value(cues: SentenceCues, end: int) -> tuple[Status, str] | None:
-    """Read "finding: value", where the colon would otherwise end the scope of the value."""
-    label = _LABEL_VALUE.match(cues.low, end, cues.end)
-    if label is None:
-        return None
-    if cues.label_values["label_absent"].match(cues.low, label.end(), cues.end):
-        return Status.ABSENT, "label-value"
-    if cues.label_values["label_uncertain"].match(cues.low, label.end(), cues.end):
-        return Status.UNCERTAIN, "label-value"
+def read_change(cues: Cues, mention: Span) -> str:
+    """Tell what is said to have changed about a mention: new, increased, stable or decreased; empty for nothing.
+
+    The nearest cue of the scope decides, one before the mention rather than one after it.
+    """
+    if not cues.changes:
+        return ""
+    first, last = cues.scope(mention)
+    near = [
+        (mention[0] - end if end <= mention[0] else start - mention[1] + 1, change)
+        for start, end, change in cues.changes
+        if first <= start and end <= last and not (mention[0] <= start and end <= mention[1])
+    ]
+    return min(near, default=(0, ""))[1] if near and min(near)[0] <= _REACH_CHANGE else ""
+
+
+def _label_value(words: Sequence[str], end: int, lexicon: Lexicon) -> str | None:
+    """Read "finding (left): value", where the colon would otherwise end the scope of the value."""
+    for index in range(end, min(end + _REACH_LABEL, len(words) - 1)):
+        if words[index] in _LABEL_ENDS:
+            return lexicon.label_values.get(words[index + 1])
+        if words[index] == ";":
+            return None
     return None
 
 
-def _within(span: Span, scope: Span) -> bool:
-    return span[0] >= scope[0] and span[1] <= scope[1]
+def _overlaps(cue: Hit, pseudo: Sequence[Hit]) -> bool:
+    return any(start < cue[1] and cue[0] < end for start, end, _ in pseudo)

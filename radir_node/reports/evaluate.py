@@ -1,216 +1,121 @@
-"""Measure the parser against human annotation of the Open-i chest X-ray reports. Called by tests and evaluation verbs.
+"""Measure the parser on a folder of annotated reports: anatomy, findings, CT labels, negation. Called by `radir eval`.
 
-Two golds of the same reports: 14 findings per report (openi_gld_std14.csv; positives only, so an uncertain tag counts
-as absent), and MeSH chains (openi_mesh_gold.csv), of which the sites and sides are read.
+The folder is laid out like the shared data: openi/ with its gold tables, text/ with the CT and NegEx tables.
 """
 
 import csv
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-from radir_node.domain.anatomy import is_at_or_below
-from radir_node.domain.report import Status, Tag
-from radir_node.reports.parser import parse
-
-_Label = TypeVar("_Label")
-Site = tuple[str, str]
-"""(site of the gold, "left", "right" or "")."""
-
-FINDING_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "Atelectasis": ("atelectasis",),
-    "Cardiomegaly": ("cardiomegaly",),
-    "Effusion": ("pleural_effusion",),
-    "Infiltration": ("infiltrate",),
-    "Mass": ("mass",),
-    "Nodule": ("nodule",),
-    "Pneumonia": ("pneumonia",),
-    "Pneumothorax": ("pneumothorax",),
-    "Consolidation": ("consolidation",),
-    "Edema": ("edema",),
-    "Emphysema": ("emphysema",),
-    "Fibrosis": ("fibrosis",),
-    "Pleural_Thickening": ("pleural_thickening",),
-}
-"""Column of the finding gold -> findings of ours that mean it. Its fourteenth, Hernia, marks no report at all."""
-
-_GOLD_SITES: Mapping[str, str] = {
-    "base": "lower lung",
-    "lower lobe": "lower lung",
-    "thoracic vertebrae": "spine",
-    "aorta, thoracic": "aorta",
-    "pleural effusion": "pleura",
-    "pneumothorax": "pleura",
-    "hydropneumothorax": "pleura",
-    "cardiomegaly": "heart",
-    "cardiac shadow": "heart",
-    "diaphragmatic eventration": "diaphragm",
-    **{
-        site: site
-        for site in (
-            *("upper lobe", "middle lobe", "lingula", "apex", "hilum", "costophrenic angle", "ribs", "spine", "aorta"),
-            *("mediastinum", "clavicle", "humerus", "trachea", "pleura", "abdomen", "diaphragm"),
-        )
-    },
-}
-"""Element of a MeSH chain, lower case -> the site it names."""
-
-_OUR_SITES: Mapping[str, tuple[str, ...]] = {
-    "lower lung": ("lower_lobe", "lower_zone_base"),
-    "upper lobe": ("upper_lobe", "upper_zone"),
-    "middle lobe": ("middle_lobe:right", "mid_zone:right"),
-    "lingula": ("lingula:left", "mid_zone:left"),
-    "apex": ("lung_apex",),
-    "hilum": ("hilum",),
-    "costophrenic angle": ("costophrenic_angle",),
-    "ribs": ("rib",),
-    "spine": ("thoracic_spine",),
-    "aorta": ("aorta",),
-    "mediastinum": ("mediastinum", "mediastinal_node"),
-    "clavicle": ("clavicle",),
-    "humerus": ("humerus",),
-    "trachea": ("trachea",),
-    "pleura": ("pleura",),
-    "abdomen": ("upper_abdomen",),
-    "heart": ("heart",),
-    "diaphragm": ("diaphragm",),
-}
-"""Site of the gold -> our anatomy keys that are it; aorta and abdomen include their parts."""
-
-_WITH_PARTS = ("aorta", "abdomen")
-_WITHOUT_SIDE = ("spine", "aorta", "mediastinum", "trachea", "abdomen", "heart")
+from radir_node.reports.evaluation.ct_rate import evaluate_ct_rate
+from radir_node.reports.evaluation.negex import evaluate_negex
+from radir_node.reports.evaluation.openi import evaluate_openi
+from radir_node.reports.evaluation.scores import Measured, Score
+from radir_node.reports.evaluation.split import STATEMENT, Split
+from radir_node.reports.parser import PARSER_VERSION
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """Counts over all reports and labels, and the micro-averaged measures of them, each in [0, 1]."""
+class ReportScores:
+    """Everything that was measured on one folder."""
 
-    true_positive: int
-    false_positive: int
-    false_negative: int
+    split: Split
+    measured: Mapping[str, Measured]
+    """anatomy.site, anatomy.site_side, findings14, ct18, negex; and the keyword level of the first and third."""
 
-    @property
-    def precision(self) -> float:
-        return self.true_positive / max(1, self.true_positive + self.false_positive)
-
-    @property
-    def recall(self) -> float:
-        return self.true_positive / max(1, self.true_positive + self.false_negative)
-
-    @property
-    def f1(self) -> float:
-        return 2 * self.true_positive / max(1, 2 * self.true_positive + self.false_positive + self.false_negative)
-
-
-@dataclass(frozen=True, slots=True)
-class OpeniScores:
-    """The parser on one part of Open-i, and the same mentions without reading their context (the keyword level)."""
-
-    reports: int
-    findings: Score
-    findings_keyword: Score
-    sites: Score
-    sites_keyword: Score
-    sites_sided: Score
+    def as_dict(self) -> dict[str, Any]:
+        """Give the figures as nested dictionaries: document["anatomy"]["site"]["f1"], and n beside each."""
+        m = self.measured
+        return {
+            "parser_version": PARSER_VERSION,
+            "split": {"name": self.split, "rule": STATEMENT},
+            "anatomy": {
+                "site": {**_figures(m["anatomy.site"]), "keyword_f1": round(m["anatomy.site.keyword"].micro.f1, 4)},
+                "site_side": _figures(m["anatomy.site_side"]),
+            },
+            "findings14": {
+                "micro": {**_figures(m["findings14"]), "keyword_f1": round(m["findings14.keyword"].micro.f1, 4)},
+                "n": m["findings14"].n,
+            },
+            "ct18": {
+                "macro": {"f1": round(m["ct18"].macro_f1, 4), "n": m["ct18"].n},
+                "micro": _figures(m["ct18"]),
+                "n": m["ct18"].n,
+            },
+            "negex": {"accuracy": round(m["negex"].accuracy, 4), **_figures(m["negex"])},
+        }
 
 
-def is_held_out(uid: str) -> bool:
-    """Assign a report to one of two fixed halves by a hash of its uid. Rules are written looking at the other half."""
-    return hashlib.sha256(uid.encode()).digest()[0] % 2 == 1
-
-
-def evaluate_openi(folder: Path, *, held_out: bool = True) -> OpeniScores:
-    """Score the parser on one half of the Open-i reports in folder. Raises OSError when a file is missing."""
-    tags = {
-        row["uid"]: parse(f"FINDINGS:\n{row['findings']}\n\nIMPRESSION:\n{row['impression']}")
-        for row in _rows(folder / "openi_reports.csv")
-        if is_held_out(row["uid"]) == held_out
-    }
-    findings = {row["uid"]: _gold_findings(row) for row in _rows(folder / "openi_gld_std14.csv")}
-    sites = _gold_sites(_rows(folder / "openi_mesh_gold.csv"))
-    return OpeniScores(
-        reports=len(tags),
-        findings=_score(tags, findings, lambda found: _findings(found, _stated)),
-        findings_keyword=_score(tags, findings, lambda found: _findings(found, _any)),
-        sites=_score(tags, _unsided(sites), lambda found: {site for site, _ in _sites(found, _believed)}),
-        sites_keyword=_score(tags, _unsided(sites), lambda found: {site for site, _ in _sites(found, _any)}),
-        sites_sided=_score(tags, sites, lambda found: _sites(found, _believed)),
+def evaluate_reports(data: Path, split: Split = "test") -> ReportScores:
+    """Run the parser over every annotated collection in a folder. Raises OSError when a table is missing."""
+    openi = evaluate_openi(data / "openi", split)
+    return ReportScores(
+        split,
+        {
+            "anatomy.site": openi.sites,
+            "anatomy.site.keyword": openi.sites_keyword,
+            "anatomy.site_side": openi.sites_sided,
+            "findings14": openi.findings,
+            "findings14.keyword": openi.findings_keyword,
+            "ct18": evaluate_ct_rate(data / "text", split),
+            "negex": evaluate_negex(data / "text", split),
+        },
     )
 
 
-def _stated(tag: Tag) -> bool:
-    return tag.status is Status.PRESENT
+def write_errors(scores: ReportScores, folder: Path) -> list[Path]:
+    """Write each disagreement with its sentence, one table per collection. The files hold report text.
+
+    Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, measured in scores.measured.items():
+        if not name.endswith(".keyword"):
+            written.append(folder / f"{name}.csv")
+            with written[-1].open("w", encoding="utf-8", newline="") as handle:
+                table = csv.writer(handle)
+                table.writerow(("item", "label", "kind", "evidence"))
+                table.writerows((m.item, " ".join(m.element).strip(), m.kind, m.evidence) for m in measured.misses)
+    return written
 
 
-def _believed(tag: Tag) -> bool:
-    return tag.status in (Status.PRESENT, Status.UNCERTAIN)
+def report_table(scores: ReportScores) -> str:
+    """Write the figures for a terminal: one line per evaluation, then one per label of each."""
+    headline = {"ct18": "macro F1 {0.macro_f1:.3f}", "negex": "accuracy {0.accuracy:.3f}"}
+    lines = [f"parser {PARSER_VERSION}, split {scores.split}", STATEMENT, ""]
+    for name, measured in scores.measured.items():
+        figures = headline.get(name, "micro F1 {0.micro.f1:.3f}").format(measured)
+        lines.append(f"{name:20} {figures}  (n {measured.n})")
+    for name, measured in scores.measured.items():
+        if not name.endswith(".keyword"):
+            lines += ["", f"{name:34} {'P':>6} {'R':>6} {'F1':>6} {'gold':>6}"]
+            lines += [f"  {label:32} {_columns(score)}" for label, score in measured.labels.items()]
+    return "\n".join(lines)
 
 
-def _any(tag: Tag) -> bool:
-    return True
+def _columns(score: Score) -> str:
+    gold = score.true_positive + score.false_negative
+    return f"{score.precision:6.3f} {score.recall:6.3f} {score.f1:6.3f} {gold:6}"
 
 
-def _score(
-    tags: Mapping[str, tuple[Tag, ...]],
-    gold: Mapping[str, set[_Label]],
-    read: Callable[[tuple[Tag, ...]], set[_Label]],
-) -> Score:
-    pairs = [(gold[uid], read(found)) for uid, found in tags.items() if uid in gold]
-    return Score(
-        sum(len(wanted & got) for wanted, got in pairs),
-        sum(len(got - wanted) for wanted, got in pairs),
-        sum(len(wanted - got) for wanted, got in pairs),
-    )
-
-
-def _findings(tags: Iterable[Tag], keep: Callable[[Tag], bool]) -> set[str]:
-    ours = {tag.finding for tag in tags if keep(tag)}
-    return {column for column, findings in FINDING_COLUMNS.items() if ours.intersection(findings)}
-
-
-def _sites(tags: Iterable[Tag], keep: Callable[[Tag], bool]) -> set[Site]:
-    return {pair for key in {tag.anatomy for tag in tags if keep(tag)} for pair in _gold_names(key)}
-
-
-def _gold_names(key: str) -> set[Site]:
-    site, _, side = key.partition(":")
-    names = {
-        name
-        for name, keys in _OUR_SITES.items()
-        if key in keys or site in keys or (name in _WITH_PARTS and any(is_at_or_below(key, whole) for whole in keys))
+def _figures(measured: Measured) -> dict[str, Any]:
+    micro = measured.micro
+    return {
+        "f1": round(micro.f1, 4),
+        "precision": round(micro.precision, 4),
+        "recall": round(micro.recall, 4),
+        "n": measured.n,
+        "positives": micro.true_positive + micro.false_negative,
+        "labels": {
+            label: {
+                "f1": round(score.f1, 4),
+                "precision": round(score.precision, 4),
+                "recall": round(score.recall, 4),
+                "positives": score.true_positive + score.false_negative,
+            }
+            for label, score in measured.labels.items()
+        },
     }
-    return {pair for name in names for pair in _with_sides(name, side)}
-
-
-def _with_sides(name: str, side: str) -> set[Site]:
-    if name in _WITHOUT_SIDE:
-        return {(name, "")}
-    return {(name, "left"), (name, "right")} if side == "bilateral" else {(name, side)}
-
-
-def _gold_findings(row: Mapping[str, str]) -> set[str]:
-    return {column for column in FINDING_COLUMNS if row[column] == "1"}
-
-
-def _gold_sites(rows: Iterable[Mapping[str, str]]) -> dict[str, set[Site]]:
-    """Read the sites of each report's MeSH chains; reports that were not indexed are left out."""
-    gold: dict[str, set[Site]] = {}
-    for row in rows:
-        parts = [part.strip() for part in row["coding"].lower().split("/")]
-        if parts == ["no indexing"]:
-            continue
-        side = next((part for part in parts if part in ("left", "right", "bilateral")), "")
-        named = {_GOLD_SITES[part] for part in parts if part in _GOLD_SITES}
-        gold.setdefault(row["uid"], set()).update(pair for name in named for pair in _with_sides(name, side))
-    return gold
-
-
-def _unsided(gold: Mapping[str, set[Site]]) -> dict[str, set[str]]:
-    return {uid: {site for site, _ in sites} for uid, sites in gold.items()}
-
-
-def _rows(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as handle:
-        return list(csv.DictReader(handle))

@@ -1,6 +1,6 @@
 """The words of a language, loaded from YAML and compiled once. Used by every other module of this room.
 
-The files under lexicon/<language>/ say what is searched; this module says how a phrase becomes an expression.
+The files under lexicon/<language>/ say what is searched, lexicon/README.md how a phrase is written.
 """
 
 import re
@@ -12,127 +12,111 @@ from typing import Any
 
 import yaml
 
-from radir_node.domain.anatomy import AnatomyRef, is_at_or_below, resolve
+from radir_node.domain.anatomy import SITES, AnatomyRef, code, is_at_or_below, resolve
+from radir_node.reports.automaton import Automaton
 
-_WORD_GAP = r"(?:[\s-]+)"
-_UP_TO_THREE_WORDS = r"(?:[\s-]+[\w/'()]+){0,3}?[\s-]+"
-_WORD = re.compile(r"\w+")
-_WORDS_REMEMBERED = 16384
+FINDING, SITE, PART, SIDE, CLAUSE, BEFORE, AFTER, BREAK, PSEUDO, CHANGE = range(10)
+"""Kinds of phrases: findings; sites; "upper" of "upper and lower lobes"; sides; what begins another clause; cues that
+speak of what follows, of what precedes; what ends the scope of cues; what looks like a cue; cues of change."""
+_KINDS = 10
+_MAY_OVERLAP = (BEFORE, AFTER, BREAK, PSEUDO, CHANGE)
+FINDING_FILES = ("findings", "diseases", "devices")
+DENIED = "-"
+"""Before a finding's id: the phrase itself denies the finding."""
+PLURAL = "+"
+"""After an anatomy key: a plural, which means both sides unless one is named."""
+
+_WORD = re.compile(r"\w+|[^\w\s-]")
+_HEADINGS_REMEMBERED = 4096
+
+_CUES = {
+    BREAK: ("termination",),
+    PSEUDO: ("pseudo", "pseudo_uncertain"),
+    BEFORE: ("pre_historical", "pre_resolved", "hypothetical", "pre_negation", "pre_uncertain"),
+    AFTER: ("post_historical", "post_resolved", "post_negation", "post_uncertain"),
+}
 _SIDE_LISTS = (("left", "left"), ("right", "right"), ("bilateral", "both"))
-CUE_GROUPS = (
-    *(
-        "termination",
-        "pseudo",
-        "pseudo_uncertain",
-        "pre_historical",
-        "post_historical",
-        "pre_negation",
-        "post_negation",
-    ),
-    *("hypothetical", "pre_uncertain", "post_uncertain"),
-)
-
-Found = tuple[int, int, str]
-"""(start, end, meaning) of a phrase found in a text."""
-
-_PARTS = re.compile(r"\[[^\]]*\]|\\.| ~ |\((?!\?)|(?<=\w)\*| ")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding that can be tagged."""
+    """One finding, disease or device that can be tagged."""
 
     id: str
     label: str
+    kind: str
+    """finding | disease | device."""
     site: str
-    """Anatomy key it has when the report names none."""
+    """Anatomy key it has when the report names none; empty: without a named site it is not tagged."""
     within: tuple[str, ...]
     """Anatomies it may be linked to; empty: only its own site, of which the report may tell the side."""
 
     def accepts(self, site: str) -> bool:
         """Tell whether a mention of this site may belong to the finding."""
-        return any(is_at_or_below(site, region) for region in self.within)
+        return any(lies_in(site, region) for region in self.within)
 
 
-class Phrases:
-    """Many phrases with a meaning each, looked up by the word that a phrase can begin with.
-
-    Trying some hundred expressions at every word costs milliseconds a report; nearly all words begin none, which is
-    found out once for each word and remembered.
-    """
-
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        self._phrases = [
-            (re.compile(expression(_first_word(phrase))), re.compile(rf"(?:{expression(phrase)})(?!\w)"), meaning)
-            for phrase, meaning in pairs
-        ]
-        self._beginning_with = lru_cache(maxsize=_WORDS_REMEMBERED)(self._look_up)
-
-    def find(self, text: str, start: int, end: int) -> list[Found]:
-        """List (start, end, meaning) in text[start:end], left to right, the longest at each place, none overlapping."""
-        found: list[Found] = []
-        free = start
-        for match in self._matches(text, start, end):
-            if match[0] >= free:
-                found.append(match)
-                free = match[1]
-            elif found and match[0] == found[-1][0] and match[1] > free:
-                found[-1] = match
-                free = match[1]
-        return found
-
-    def find_all(self, text: str, start: int, end: int) -> list[Found]:
-        """List every match in text[start:end], also those that begin inside another."""
-        return list(self._matches(text, start, end))
-
-    def _matches(self, text: str, start: int, end: int) -> Iterator[Found]:
-        for word in _WORD.finditer(text, start, end):
-            for pattern, meaning in self._beginning_with(word[0]):
-                if match := pattern.match(text, word.start(), end):
-                    yield match.start(), match.end(), meaning
-
-    def _look_up(self, word: str) -> tuple[tuple[re.Pattern[str], str], ...]:
-        return tuple((pattern, meaning) for first, pattern, meaning in self._phrases if first.fullmatch(word))
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lexicon:
     """Everything the parser knows of one language."""
 
+    language: str
     findings: Mapping[str, Finding]
-    finding_phrases: Phrases
-    """Meaning: finding id, with a leading "-" where the phrase itself denies the finding; empty: no finding."""
-    site_phrases: Phrases
-    """Meaning: anatomy key; side given where the words hold it."""
-    plural_sites: re.Pattern[str]
-    side_phrases: Phrases
-    """Meaning: left, right or bilateral."""
-    clause_marks: re.Pattern[str]
-    cues: Phrases
-    """Meaning: the group of the cue."""
-    termination_marks: re.Pattern[str]
-    label_values: Mapping[str, re.Pattern[str]]
-    """label_absent, label_uncertain -> what the value of a label begins with."""
-    headings: Mapping[str, re.Pattern[str]]
-    """spoken, silent -> expression that must match a whole heading."""
+    phrases: Automaton
+    """All phrases; their meanings by kind: finding id, anatomy key, part, side, nothing, and groups of cues."""
+    families: tuple[Mapping[str, str], ...]
+    """Part -> site, of sites whose head word is said once for several ("upper and lower lobes")."""
+    connectors: frozenset[str]
+    """Words between a part and the head word it shares."""
+    label_values: Mapping[str, str]
+    """First word of a label's value -> label_absent or label_uncertain."""
+    headings: "Headings"
+
+    def sharing(self, part: str, site: str) -> str | None:
+        """Give the site that a part names when it shares the head word of this one: upper, lower_lobe -> upper_lobe."""
+        return next((family.get(part) for family in self.families if site in family.values()), None)
+
+
+class Headings:
+    """The headings that open a section."""
+
+    def __init__(self, spoken: Iterable[str], silent: Iterable[str]) -> None:
+        self._phrases = Automaton(2)
+        for kind, names in enumerate((spoken, silent)):
+            for name in names:
+                self._phrases.add(name, kind, "")
+        self.speaks = lru_cache(maxsize=_HEADINGS_REMEMBERED)(self._speaks)
+        """Tell whether text under a heading speaks of the images; None for a heading that opens no section."""
+
+    def _speaks(self, heading: str) -> bool | None:
+        words = _WORD.findall(heading)
+        found = self._phrases.find(words)
+        spoken, silent = (any(end - start == len(words) for start, end, _ in hits) for hits in found)
+        return spoken if spoken or silent else None
 
 
 @cache
 def load_lexicon(language: str = "en") -> Lexicon:
     """Load and compile the lexicon of a language. Raises FileNotFoundError when there is none."""
-    findings = {entry["id"]: _finding(entry) for entry in _read(language, "findings")}
     anatomy, context = _read(language, "anatomy"), _read(language, "context")
+    findings = {kind: _read(language, kind) for kind in FINDING_FILES}
+    phrases = Automaton(_KINDS, _MAY_OVERLAP)
+    for phrase, kind, meaning in (
+        *((phrase, FINDING, "") for phrase in _read(language, "distractors")),
+        *(found for entries in findings.values() for found in _finding_phrases(entries)),
+        *_site_phrases(anatomy),
+        *((phrase, kind, group) for kind, groups in _CUES.items() for group in groups for phrase in context[group]),
+        *((phrase, CHANGE, change) for change, cues in context["change"].items() for phrase in cues),
+    ):
+        phrases.add(phrase, kind, meaning)
     return Lexicon(
-        findings=findings,
-        finding_phrases=_finding_phrases(_read(language, "findings"), _read(language, "distractors")),
-        site_phrases=_site_phrases(anatomy),
-        plural_sites=whole_words(anatomy["plural"]),
-        side_phrases=Phrases((phrase, side) for side, key in _SIDE_LISTS for phrase in anatomy[key]),
-        clause_marks=re.compile("|".join(anatomy["clause"])),
-        cues=Phrases((phrase, group) for group in CUE_GROUPS for phrase in context[group]),
-        termination_marks=re.compile(f"[{''.join(map(re.escape, context['termination_marks']))}]"),
-        label_values={group: whole_words(context[group]) for group in ("label_absent", "label_uncertain")},
-        headings={kind: whole_words(phrases) for kind, phrases in _read(language, "sections").items()},
+        language=language,
+        findings={entry["id"]: _finding(entry, kind) for kind, entries in findings.items() for entry in entries},
+        phrases=phrases,
+        families=tuple(anatomy["families"]),
+        connectors=frozenset(anatomy["connectors"]) | {part for family in anatomy["families"] for part in family},
+        label_values={word: group for group in ("label_absent", "label_uncertain") for word in context[group]},
+        headings=Headings(**_read(language, "sections")),
     )
 
 
@@ -143,6 +127,12 @@ def stop_words() -> Mapping[str, frozenset[str]]:
     return {language: frozenset(str(word) for word in words) for language, words in _load(text).items()}
 
 
+@cache
+def foreign_words(language: str) -> frozenset[str]:
+    """Give the small words of all languages but this one."""
+    return frozenset().union(*(words for code, words in stop_words().items() if code != language))
+
+
 def lowered(text: str) -> str:
     """Lower-case a text without moving a character, so that offsets hold in both."""
     low = text.lower()
@@ -151,54 +141,44 @@ def lowered(text: str) -> str:
     return "".join(lower if len(lower := char.lower()) == 1 else char for char in text)
 
 
-def expression(phrase: str) -> str:
-    """Turn a phrase of the lexicon into a regular expression without capturing groups."""
-    return _PARTS.sub(_part, phrase)
+@lru_cache(maxsize=16_384)
+def lies_in(key: str, region: str) -> bool:
+    """Remember is_at_or_below of the domain: the vocabulary has few hundred keys, reports ask a thousand times."""
+    return is_at_or_below(key, region)
 
 
-def whole_words(phrases: Iterable[str]) -> re.Pattern[str]:
-    """Compile phrases into one expression that matches any of them between word boundaries, longest first."""
-    ordered = sorted(phrases, key=len, reverse=True)
-    return re.compile(r"(?<!\w)(?:" + "|".join(expression(phrase) for phrase in ordered) + r")(?!\w)")
-
-
-def _part(match: re.Match[str]) -> str:
-    return {" ~ ": _UP_TO_THREE_WORDS, "(": "(?:", "*": r"\w*", " ": _WORD_GAP}.get(match[0], match[0])
-
-
-def _first_word(phrase: str) -> str:
-    """Cut a phrase before the first blank or slash outside brackets, and before a look-ahead.
-
-    Raises ValueError where that blank is optional: the phrase would be looked up by half a word.
-    """
-    depth = 0
-    for index, char in enumerate(phrase):
-        if depth == 0 and (char in " /" or phrase.startswith(("(?=", "(?!"), index)):
-            if phrase[index + 1 : index + 2] == "?" and char != "(":
-                raise ValueError(f"phrase {phrase!r}: write the joined and the separate spelling as two phrases")
-            return phrase[:index]
-        depth += (char in "([") - (char in ")]")
-    return phrase
-
-
-def _finding(entry: Mapping[str, Any]) -> Finding:
+def _finding(entry: Mapping[str, Any], kind: str) -> Finding:
     """Sites are resolved, so that a misspelt one fails when the lexicon is loaded."""
     within = tuple(resolve(site).key for site in entry.get("within", ()))
-    return Finding(entry["id"], entry["label"], resolve(entry["site"]).key, within)
+    site = resolve(entry["site"]).key if entry["site"] else ""
+    return Finding(entry["id"], entry["label"], kind.removesuffix("s"), site, within)
 
 
-def _finding_phrases(entries: Iterable[Mapping[str, Any]], distractors: Iterable[str]) -> Phrases:
-    pairs = [(phrase, "") for phrase in distractors]
+def _finding_phrases(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, int, str]]:
     for entry in entries:
-        pairs += [(phrase, entry["id"]) for phrase in entry["phrases"]]
-        pairs += [(phrase, f"-{entry['id']}") for phrase in entry.get("denied", ())]
-    return Phrases(pairs)
+        yield from ((phrase, FINDING, entry["id"]) for phrase in entry["phrases"])
+        yield from ((phrase, FINDING, DENIED + entry["id"]) for phrase in entry.get("denied", ()))
 
 
-def _site_phrases(anatomy: Mapping[str, Any]) -> Phrases:
-    pairs = [(phrase, AnatomyRef(site).site) for site, phrases in anatomy["sites"].items() for phrase in phrases]
-    pairs += [(p, AnatomyRef.from_key(key).key) for key, phrases in anatomy["sided"].items() for p in phrases]
-    return Phrases(pairs)
+def _site_phrases(anatomy: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
+    for entry in anatomy["sites"]:
+        _check(entry)
+        site = entry["site"]
+        yield from ((phrase, SITE, AnatomyRef(site).key) for phrase in entry.get("phrases", ()))
+        yield from ((phrase, SITE, site + PLURAL) for phrase in entry.get("plural", ()))
+        for side in ("left", "right", "bilateral"):
+            yield from ((phrase, SITE, AnatomyRef(site, side).key) for phrase in entry.get(side, ()))
+    yield from ((part, PART, part) for family in anatomy["families"] for part in family)
+    yield from ((phrase, SIDE, side) for side, key in _SIDE_LISTS for phrase in anatomy[key])
+    yield from ((phrase, CLAUSE, "") for phrase in anatomy["clause"])
+
+
+def _check(entry: Mapping[str, Any]) -> None:
+    """Hold what a reader sees beside the words against the vocabulary. Raises ValueError where they disagree."""
+    site = entry["site"]
+    expected = (SITES[site].side, code(site)[0])
+    if (entry["side"], str(entry["code"])) != expected:
+        raise ValueError(f"anatomy.yaml: {site} has side and code {expected} in the vocabulary")
 
 
 def _read(language: str, name: str) -> Any:
@@ -206,4 +186,4 @@ def _read(language: str, name: str) -> Any:
 
 
 def _load(text: str) -> Any:
-    return yaml.safe_load(text)
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

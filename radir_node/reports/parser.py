@@ -1,43 +1,73 @@
 """The rule parser: report text to tags, each with its evidence. Called by ingest, learning and evaluation.
 
-Text to sections, to sentences, to clauses; in each, finding phrases are matched, judged by the cues of their sentence
-and linked to the sites of their clause. The words are data (lexicon/); a change of rules or words raises
-PARSER_VERSION, which the catalogue keeps with every report.
+Text to sections, to sentences, to clauses; in each, phrases are matched, judged by the cues of their sentence and
+linked to the sites of their clause. The words are data (lexicon/); a change of rules or words raises PARSER_VERSION,
+which the catalogue keeps with every report.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from radir_node.domain.report import Status, Tag
-from radir_node.reports.anatomy import FindingMention, find_sites, link, split_clauses
-from radir_node.reports.context import SentenceCues, Span, judge
+from radir_node.reports.anatomy import FindingMention, link, split_clauses
+from radir_node.reports.automaton import Hit
+from radir_node.reports.context import Cues, find_cues, judge, read_change
 from radir_node.reports.language import is_written_in
-from radir_node.reports.lexicon import Lexicon, load_lexicon, lowered
+from radir_node.reports.lexicon import DENIED, FINDING, Lexicon, load_lexicon, lowered
 from radir_node.reports.sections import split_sections
-from radir_node.reports.sentences import split_sentences
+from radir_node.reports.sentences import Sentence, split_sentences
 
-PARSER_VERSION = "1"
+PARSER_VERSION = "2"
 LANGUAGE = "en"
 
-_DENIED = "-"
+
+@dataclass(frozen=True, slots=True)
+class ParsedReport:
+    """What was read from one report."""
+
+    tags: tuple[Tag, ...]
+    language: str
+    """Language of the lexicon that was used; empty where the text is in another one: it was not parsed."""
+    parser_version: str = PARSER_VERSION
 
 
-def parse(text: str) -> tuple[Tag, ...]:
+def parse_report(text: str, language: str = LANGUAGE) -> ParsedReport:
     """Tag the findings of a report, in text order; text[tag.start:tag.end] is the mention.
 
-    Only findings, impressions, addenda and text without headings speak. A text in a language without lexicon has no
-    tags. One mention with several sites yields one tag per site.
+    Only findings, impressions, addenda and text without headings speak. A text that is not in the language has no tags
+    and no language. One mention with several sites yields one tag per site. Raises FileNotFoundError for a language
+    without lexicon.
     """
-    low = lowered(text)
-    if not is_written_in(low, LANGUAGE):
-        return ()
-    lexicon = load_lexicon(LANGUAGE)
-    return tuple(
+    low, lexicon = lowered(text), load_lexicon(language)
+    if not is_written_in(low, language, lexicon):
+        return ParsedReport((), "")
+    tags = [
         tag
         for section in split_sections(low, lexicon)
         if section.spoken
-        for start, end in split_sentences(text, section.start, section.end)
-        for tag in _sentence_tags(low, start, end, lexicon)
-    )
+        for sentence in split_sentences(text, low, section.start, section.end)
+        for tag in _sentence_tags(sentence, lexicon)
+    ]
+    return ParsedReport(tuple(tags), language)
+
+
+def parse(text: str) -> tuple[Tag, ...]:
+    """Give the tags of a report in the default language; none for a text in another one."""
+    return parse_report(text).tags
+
+
+def status_of(text: str, start: int, end: int, language: str = LANGUAGE) -> tuple[Status, str]:
+    """Judge any phrase text[start:end] by the cues around it, and name the rule. No section is left out.
+
+    Present where no word of a sentence lies there. Raises FileNotFoundError for a language without lexicon.
+    """
+    low, lexicon = lowered(text), load_lexicon(language)
+    for sentence in split_sentences(text, low, 0, len(text)):
+        inside = [i for i, place in enumerate(sentence.starts) if start <= place < end]
+        if inside:
+            cues = find_cues(sentence.words, lexicon.phrases.find(sentence.words))
+            return judge(cues, (inside[0], inside[-1] + 1), lexicon)
+    return Status.PRESENT, "stated"
 
 
 def finding_label(finding: str) -> str:
@@ -46,36 +76,41 @@ def finding_label(finding: str) -> str:
     return known.label if known else finding.replace("_", " ")
 
 
+def finding_kind(finding: str) -> str:
+    """Tell whether a tag's finding is a finding, a disease or a device; an id of another version is a finding."""
+    known = load_lexicon(LANGUAGE).findings.get(finding)
+    return known.kind if known else "finding"
+
+
 def default_site(finding: str) -> str:
     """Give the anatomy key a finding has when its report names none; empty for an unknown finding."""
     known = load_lexicon(LANGUAGE).findings.get(finding)
     return known.site if known else ""
 
 
-def _sentence_tags(low: str, start: int, end: int, lexicon: Lexicon) -> Iterator[Tag]:
-    phrases = [found for found in lexicon.finding_phrases.find(low, start, end) if found[2]]
-    if not phrases:
+def _sentence_tags(sentence: Sentence, lexicon: Lexicon) -> Iterator[Tag]:
+    hits = lexicon.phrases.find(sentence.words)
+    named = [hit for hit in hits[FINDING] if hit[2]]
+    if not named:
         return
-    cues = SentenceCues.of(low, start, end, lexicon)
-    judged: dict[Span, tuple[Status, str]] = {}
-    mentions = []
-    for begin, stop, meaning in phrases:
-        denied = meaning.startswith(_DENIED)
-        status, why = judged[begin, stop] = (Status.ABSENT, "denied") if denied else judge(cues, (begin, stop))
-        finding = lexicon.findings[meaning.removeprefix(_DENIED)]
-        mentions.append(FindingMention(begin, stop, finding, status in (Status.PRESENT, Status.UNCERTAIN)))
-    for clause in split_clauses(low, start, end, lexicon):
-        inside = [mention for mention in mentions if clause.start <= mention.start < clause.end]
-        sites = find_sites(cues, clause, inside, lexicon) if inside else ()
-        for mention, ref, rule in link(inside, sites, low, clause, lexicon):
-            status, why = judged[mention.start, mention.end]
+    cues = find_cues(sentence.words, hits)
+    mentions = [_mention(hit, cues, lexicon) for hit in named]
+    for clause in split_clauses(sentence.words, hits, mentions, cues, lexicon):
+        for mention, anatomy, rule in link(clause):
             yield Tag(
-                finding=mention.finding.id,
-                anatomy=ref.key,
-                status=status,
-                start=mention.start,
-                end=mention.end,
-                sentence_start=start,
-                sentence_end=end,
-                rule=f"{why}/{rule}",
+                mention.finding.id,
+                anatomy,
+                mention.status,
+                *sentence.span(mention.start, mention.end),
+                sentence.start,
+                sentence.end,
+                f"{mention.why}/{rule}",
+                read_change(cues, (mention.start, mention.end)),
             )
+
+
+def _mention(hit: Hit, cues: Cues, lexicon: Lexicon) -> FindingMention:
+    start, end, meaning = hit
+    if meaning.startswith(DENIED):
+        return FindingMention(start, end, lexicon.findings[meaning.removeprefix(DENIED)], Status.ABSENT, "denied")
+    return FindingMention(start, end, lexicon.findings[meaning], *judge(cues, (start, end), lexicon))

@@ -55,7 +55,7 @@ Places = Callable[[str], set[tuple[str, str]]]
         ("Calcific plaques in the aorta and the coronary arteries. Atherosclerosis of the coronary arteries.",
          {("atherosclerosis", "aorta"), ("atherosclerosis", "coronary_artery")}),
         ("Enlarged mediastinal and right hilar lymph nodes.",
-         {("lymphadenopathy", "mediastinum"), ("lymphadenopathy", "hilum:right")}),
+         {("lymphadenopathy", "mediastinal_node"), ("lymphadenopathy", "hilar_node:right")}),
         ("Emphysema. Pericardial effusion. Hiatal hernia.",
          {("emphysema", "lung"), ("pericardial_effusion", "pericardium"), ("hernia", "esophageal_hiatus")}),
     ],

@@ -17,8 +17,8 @@ import pytest
             "The lungs are clear without effusion or pneumothorax.",
             {"opacity": "absent", "pleural_effusion": "absent", "pneumothorax": "absent"},
         ),
-        ("Interval resolution of the right pleural effusion.", {"pleural_effusion": "historical"}),
-        ("Pneumothorax has resolved.", {"pneumothorax": "historical"}),
+        ("Interval resolution of the right pleural effusion.", {"pleural_effusion": "resolved"}),
+        ("Pneumothorax has resolved.", {"pneumothorax": "resolved"}),
         ("Heart size is not enlarged.", {"cardiomegaly": "absent"}),
         ("Atelectasis versus pneumonia at the left base.", {"atelectasis": "uncertain", "pneumonia": "uncertain"}),
         ("No change in the small left pleural effusion.", {"pleural_effusion": "present"}),
@@ -33,7 +33,7 @@ import pytest
         ),
         ("Free of consolidation.", {"consolidation": "absent"}),
         ("No interval increase in pulmonary edema.", {"edema": "present"}),
-        ("Compared with prior, the previously seen nodule is no longer identified.", {"nodule": "historical"}),
+        ("Compared with prior, the previously seen nodule is no longer identified.", {"nodule": "resolved"}),
         ("Recommend CT to evaluate for pulmonary nodule.", {"nodule": "uncertain"}),
         ("Negative for pneumothorax.", {"pneumothorax": "absent"}),
         ("Pleural effusion: None.", {"pleural_effusion": "absent"}),
@@ -48,7 +48,7 @@ import pytest
         ("Ground-glass opacities in both lower lobes.", {"ground_glass": "present"}),
         ("Tree-in-bud nodules and honeycombing.", {"tree_in_bud": "present", "honeycombing": "present"}),
         ("Non-calcified nodule and non-displaced fracture.", {"nodule": "present", "fracture": "present"}),
-        ("Soft tissue density is normal. Inguinal hernia.", {}),
+        ("Soft tissue density is normal. Inguinal hernia.", {"abnormality": "absent"}),
     ],
 )
 def test_the_context_of_a_mention_decides_its_status(

@@ -1,0 +1,212 @@
+"""All phrases of a lexicon matched at once, word by word. Built by the lexicon, driven by the parser.
+
+Phrases become one non-deterministic automaton over words, which is made deterministic as far as texts ask for it
+(subset construction; states and steps are remembered). Reading a word then costs one look-up in a dictionary, whatever
+the number of phrases.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+Item = str | int | tuple["Items", ...]
+"""A character, a gap of so many words at most, or the alternatives of a group."""
+Items = tuple[Item, ...]
+Hit = tuple[int, int, str]
+"""(first word, word after the last, meaning)."""
+
+_GAP = 3
+"""Most words that "~" stands for."""
+_ANY = "~"
+_MARKS = re.compile(r"\\\?|[^\w\s()|?*~#\\-]")
+"""Punctuation is a word of its own, in texts as in phrases; a question mark is written with a backslash."""
+_STEPS_REMEMBERED = 20_000
+"""Steps kept per state. Numbers and misspellings never end, so a state that has this many forgets them."""
+
+
+@dataclass(eq=False, slots=True)
+class _Node:
+    """A place in the phrases: what may follow, and what has been said when nothing does."""
+
+    words: dict[str, list["_Node"]] = field(default_factory=dict)
+    stems: dict[str, list["_Node"]] = field(default_factory=dict)
+    patterns: list[tuple[re.Pattern[str], "_Node"]] = field(default_factory=list)
+    anything: list["_Node"] = field(default_factory=list)
+    meanings: list[tuple[int, str]] = field(default_factory=list)
+    """(kind, meaning) of the phrases that may end here."""
+
+    def after(self, word: str) -> Iterator["_Node"]:
+        """Yield the places that a word leads to."""
+        yield from self.words.get(word, ())
+        if self.stems:
+            for length in range(1, len(word) + 1):
+                yield from self.stems.get(word[:length], ())
+        yield from (node for pattern, node in self.patterns if pattern.fullmatch(word))
+        if self.anything and word[0].isalnum():
+            yield from self.anything
+
+    def lead(self, word: str, following: "_Node") -> None:
+        """Let a word of a phrase, which may be a stem or a pattern, lead to a place."""
+        if word == _ANY:
+            self.anything.append(following)
+        elif "#" in word:
+            pattern = re.escape(word).replace(r"\#", r"\d+").replace(r"\*", r"\w*")
+            self.patterns.append((re.compile(pattern), following))
+        elif word.endswith("*"):
+            self.stems.setdefault(word[:-1], []).append(following)
+        else:
+            self.words.setdefault(word, []).append(following)
+
+
+class _State:
+    """A set of places that the same words lead to."""
+
+    __slots__ = ("_nodes", "meanings", "steps")
+
+    def __init__(self, nodes: Iterable[_Node]) -> None:
+        self._nodes = tuple(nodes)
+        self.steps: dict[str, _State | None] = {}
+        first: dict[int, str] = {}
+        for node in self._nodes:
+            for kind, meaning in node.meanings:
+                first.setdefault(kind, meaning)
+        self.meanings = tuple(first.items())
+
+    def after(self, word: str) -> tuple[_Node, ...]:
+        return tuple(dict.fromkeys(node for mine in self._nodes for node in mine.after(word)))
+
+
+class Automaton:
+    """Finds phrases of several kinds in a list of words."""
+
+    def __init__(self, kinds: int, overlapping: Iterable[int] = ()) -> None:
+        """kinds: how many kinds of phrases there are; hits of a kind in `overlapping` may begin inside another."""
+        self._root_node = _Node()
+        self._root = _State((self._root_node,))
+        self._states: dict[tuple[_Node, ...], _State] = {}
+        self._kinds = range(kinds)
+        self._overlapping = frozenset(overlapping)
+
+    def add(self, phrase: str, kind: int, meaning: str) -> None:
+        """Add a phrase (syntax: lexicon/README.md). Raises ValueError where it is not well formed."""
+        known: dict[Items, _Node] = {}
+        for word, rest in _first_words(_read(phrase)):
+            if not word or word == _ANY:
+                raise ValueError(f"phrase {phrase!r} begins with nothing")
+            self._root_node.lead(word, _compile(rest, kind, meaning, known))
+
+    def begins_with(self, word: str) -> bool:
+        """Tell whether a phrase may begin with the word."""
+        return self._step(self._root, word) is not None
+
+    def find(self, words: Sequence[str]) -> list[list[Hit]]:
+        """List the hits of each kind, left to right, the longest at each place; among equals the phrase added first."""
+        hits: list[list[Hit]] = [[] for _ in self._kinds]
+        free = [0 for _ in self._kinds]
+        first = self._root.steps
+        for start, word in enumerate(words):
+            state = first[word] if word in first else self._step(self._root, word)
+            if state is None:
+                continue
+            for kind, (end, meaning) in self._longest(state, words, start + 1).items():
+                if start >= free[kind]:
+                    hits[kind].append((start, end, meaning))
+                    if kind not in self._overlapping:
+                        free[kind] = end
+        return hits
+
+    def _longest(self, state: "_State | None", words: Sequence[str], end: int) -> dict[int, tuple[int, str]]:
+        found: dict[int, tuple[int, str]] = {}
+        while state is not None:
+            for kind, meaning in state.meanings:
+                found[kind] = end, meaning
+            if end == len(words):
+                break
+            word = words[end]
+            steps = state.steps
+            state = steps[word] if word in steps else self._step(state, word)
+            end += 1
+        return found
+
+    def _step(self, state: _State, word: str) -> "_State | None":
+        if word not in state.steps:
+            if len(state.steps) >= _STEPS_REMEMBERED:
+                state.steps.clear()
+            nodes = state.after(word)
+            if nodes and nodes not in self._states:
+                self._states[nodes] = _State(nodes)
+            state.steps[word] = self._states[nodes] if nodes else None
+        return state.steps[word]
+
+
+def _compile(rest: Items, kind: int, meaning: str, known: dict[Items, _Node]) -> _Node:
+    """Make the node of what is left of a phrase; equal rests share one."""
+    if rest in known:
+        return known[rest]
+    node = known[rest] = _Node()
+    for word, following in _first_words(rest):
+        if word:
+            node.lead(word, _compile(following, kind, meaning, known))
+        else:
+            node.meanings.append((kind, meaning))
+    return node
+
+
+def _first_words(items: Items) -> Iterator[tuple[str, Items]]:
+    """Yield every word that items can begin with, and what follows it; an empty word where they can be at their end."""
+    open_ends: list[tuple[str, Items]] = [("", items)]
+    while open_ends:
+        word, todo = open_ends.pop()
+        if not todo:
+            yield word, ()
+            continue
+        head, rest = todo[0], todo[1:]
+        if isinstance(head, tuple):
+            open_ends += [(word, (*alternative, *rest)) for alternative in head]
+        elif isinstance(head, int):
+            open_ends.append(("", rest))
+            yield _ANY, (head - 1, *rest) if head > 1 else rest
+        elif head == " " and word:
+            yield word, rest
+        else:
+            open_ends.append((word + head.strip(), rest))
+
+
+def _read(phrase: str) -> Items:
+    spaced = _MARKS.sub(r" \g<0> ", phrase.replace("-", " "))
+    items, end = _read_items(spaced, 0)
+    if end != len(spaced):
+        raise ValueError(f"phrase {phrase!r}: a bracket or bar stands outside a group")
+    return items
+
+
+def _read_items(phrase: str, place: int) -> tuple[Items, int]:
+    """Read up to a bar, a closing bracket, or the end."""
+    items: list[Item] = []
+    while place < len(phrase) and phrase[place] not in "|)":
+        char = phrase[place]
+        if char == "(":
+            group, place = _read_group(phrase, place + 1)
+            items.append(group)
+        elif char == "?":
+            items[-1] = ((items[-1],), ())
+        elif char == "\\":
+            place += 1
+            items.append(phrase[place])
+        else:
+            items.append(_GAP if char == "~" else char)
+        place += 1
+    return tuple(items), place
+
+
+def _read_group(phrase: str, place: int) -> tuple[tuple[Items, ...], int]:
+    """Read alternatives up to the bracket that closes them, and give its place."""
+    alternatives = []
+    while True:
+        items, place = _read_items(phrase, place)
+        alternatives.append(items)
+        if place == len(phrase):
+            raise ValueError(f"phrase {phrase!r}: a bracket is not closed")
+        if phrase[place] == ")":
+            return tuple(alternatives), place
+        place += 1
