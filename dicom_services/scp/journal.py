@@ -10,7 +10,6 @@ taken for one. The first segment of a process is small; who receives much gets l
 """
 
 import fcntl
-import io
 import os
 import secrets
 import struct
@@ -40,7 +39,7 @@ _BLOCK = bytes(1 << 20)
 
 
 class _Descriptor:
-    """An open file; closed when the last thread that flushes it lets go."""
+    """An open file; closed at the latest when the last thread that flushes it lets go."""
 
     def __init__(self, path: Path) -> None:
         self._number = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -48,8 +47,12 @@ class _Descriptor:
     def fileno(self) -> int:
         return self._number
 
-    def __del__(self) -> None:
-        os.close(self._number)
+    def close(self) -> None:
+        if self._number >= 0:
+            os.close(self._number)
+            self._number = -1
+
+    __del__ = close
 
 
 class Writer:
@@ -130,7 +133,7 @@ class Segment:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.file = io.FileIO(path, "r+")
+        self.file = _Descriptor(path)
         self._end = os.fstat(self.file.fileno()).st_size
         magic, self._epoch, done = _HEAD.unpack(os.pread(self.file.fileno(), _HEAD.size, 0))
         self._broken = magic != _SEGMENT_MAGIC
@@ -255,7 +258,7 @@ def _next(at: int, length: int) -> int:
     return end + -end % _ALIGNED
 
 
-def _write_at(file: _Descriptor | io.FileIO, data: bytes | bytearray, at: int) -> None:
+def _write_at(file: _Descriptor, data: bytes | bytearray, at: int) -> None:
     written = os.pwrite(file.fileno(), data, at)
     while written < len(data):
         written += os.pwrite(file.fileno(), memoryview(data)[written:], at + written)
