@@ -10,8 +10,9 @@ import structlog
 from dicom_services.objects.stored_object import describe
 from dicom_services.scp.exchange import Exchange, UnreadableIdentifier
 from dicom_services.scp.identifier import InvalidIdentifier, parse_retrieve
+from dicom_services.scp.matches import virtual_series
 from dicom_services.scp.ports import Level, QueryPort, RetrieveRequest, SimilarCasesPort, StoredObject, VirtualSeries
-from dicom_services.scp.query import IDENTIFIER_MISMATCH, UNABLE_TO_PROCESS, virtual_series
+from dicom_services.scp.query import IDENTIFIER_MISMATCH, UNABLE_TO_PROCESS
 from radir_node.errors import RadirError, TransientError
 
 log = structlog.get_logger()
@@ -40,7 +41,7 @@ class Plan:
 def plan(exchange: Exchange, query: QueryPort, similar: SimilarCasesPort) -> Plan | None:
     """Find what to deliver; on failure answer the peer and return None."""
     try:
-        request = parse_retrieve(exchange.identifier(), exchange.is_patient_root)
+        request = parse_retrieve(exchange.identifier(), exchange.is_patient_root, exchange.relational)
         found = _found(request, query)
         _add_reports(found, request, query, similar)
     except UnreadableIdentifier:
