@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
@@ -31,6 +32,29 @@ NOT_AUTHORIZED = 0x0124
 Serve = Callable[[Exchange], None]
 """One request -> its answers sent."""
 
+PAUSE_SECONDS = 1.0
+"""A caller that is silent for so long, with nothing asked, is told what the node has to say to it."""
+
+
+class Notices(Protocol):
+    """What the node says to a caller unasked, on the caller's own association: see commitment.py."""
+
+    def pause(self) -> None:
+        """The caller is silent. Raises AssociationEnded."""
+        ...
+
+    def response(self, message: Message) -> None:
+        """The caller sent a response. Raises AssociationEnded."""
+        ...
+
+    def close(self) -> None:
+        """The association is over."""
+        ...
+
+
+OpenNotices = Callable[[Association], Notices | None]
+"""None = there is never anything to say on this association."""
+
 
 @dataclass(frozen=True)
 class Services:
@@ -41,6 +65,7 @@ class Services:
     timeouts: Timeouts
     requests: Mapping[tuple[Service, CommandField], Serve]
     """Everything beside C-ECHO and C-STORE."""
+    notices: OpenNotices = lambda association: None
 
 
 class _Discard:
@@ -57,6 +82,7 @@ class Session:
         self._association = association
         self._admission = admission
         self._services = services
+        self._notices = services.notices(association)
         self._receiving: Receiving | None = None
         self._statuses: Counter[str] = Counter()
 
@@ -65,8 +91,7 @@ class Session:
         ended = "released"
         try:
             while self._association.established:
-                message = self._association.receive(self._services.timeouts.idle_seconds, self._open_sink)
-                self._answer(message)
+                self._answer(self._next())
         except Released:
             pass
         except (AssociationEnded, MalformedCommand) as error:
@@ -77,8 +102,15 @@ class Session:
         finally:
             self._discard()
             self._association.abort()
+            if self._notices is not None:
+                self._notices.close()
             self._association.connection.close()
             self._log(ended)
+
+    def _next(self) -> Message:
+        if self._notices is not None and not self._association.has_input(PAUSE_SECONDS):
+            self._notices.pause()
+        return self._association.receive(self._services.timeouts.idle_seconds, self._open_sink)
 
     def _open_sink(self, context_id: int, command: Command) -> Sink | None:
         """Choose where a data set goes: images to the spool, what is refused nowhere, the rest into memory."""
@@ -99,7 +131,10 @@ class Session:
 
     def _answer(self, message: Message) -> None:
         field = number(message.command, "CommandField")
-        if field & RESPONSE or field == CommandField.C_CANCEL:
+        if field & RESPONSE:
+            self._hear(message)
+            return
+        if field == CommandField.C_CANCEL:
             return  # of a request that is over
         refusal = self._refusal(message.context_id, message.command)
         if refusal is not None:
@@ -114,6 +149,12 @@ class Session:
             exchange = Exchange(self._association, message, self._admission)
             serve(exchange)
             exchange.flush()
+            for late in exchange.late_responses:
+                self._hear(late)
+
+    def _hear(self, response: Message) -> None:
+        if self._notices is not None:
+            self._notices.response(response)
 
     def _refusal(self, context_id: int, command: Command) -> int | None:
         """Return the status that turns a request down before its service sees it; None when it may go on."""

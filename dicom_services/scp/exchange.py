@@ -39,6 +39,8 @@ class Exchange:
         self._field = number(message.command, "CommandField")
         self._message_id = number(message.command, "MessageID")
         self._cancelled: set[int] = set()
+        self.late_responses: list[Message] = []
+        """To what the node had asked before this request came: association.py sees to them."""
         self._waiting: list[bytes | memoryview] = []
         self._waiting_bytes = 0
 
@@ -150,6 +152,8 @@ class Exchange:
     def _note(self, message: Message) -> None:
         if message.command.get("CommandField") == CommandField.C_CANCEL:
             self._cancelled.add(number(message.command, "MessageIDBeingRespondedTo"))
+        elif _is_response(message):
+            self.late_responses.append(message)
         else:
             self.association.abort()  # a second request: asynchronous operations are not negotiated
 

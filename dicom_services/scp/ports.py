@@ -4,7 +4,7 @@ Implemented by radir_node.catalog and radir_node.node; called by registrar.py, q
 may raise radir_node.errors.TransientError (the database is down): a querying peer then gets 0xA700 or 0xA701.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,10 @@ from typing import Protocol
 
 from dicom_services.objects.stored_object import StoredObject
 from dicom_services.scp.matching import Matcher
+from radir_node.domain.commitment import CommitmentReport, CommitmentRequest, DueReport
+from radir_node.domain.procedure_step import ProcedureStep
 from radir_node.domain.stored import Refusal, Registered, StoredInstance
+from radir_node.domain.study import Evidence
 
 __all__ = [
     "ArchivePort",
@@ -125,4 +128,65 @@ class SimilarCasesPort(Protocol):
 
     def issued(self, sop_instance_uid: str) -> StoredObject | None:
         """Return a report that render() made before, whatever the index holds now; None when there is none."""
+        ...
+
+
+class CommitmentPort(Protocol):
+    """What the node has promised to keep, and what was promised to it."""
+
+    def accept(self, request: CommitmentRequest) -> None:
+        """Make a request durable; its report is due from now on.
+
+        The same request again, for a peer that missed the answer, is reported again; other objects under a transaction
+        UID that was used are reported as failed, each with DUPLICATE_TRANSACTION_UID.
+        """
+        ...
+
+    def take(self, calling_ae_title: str) -> DueReport | None:
+        """Judge the oldest request of the AE title whose report is due, and hold its report for the caller.
+
+        Until the hold ends, by `delivered`, `postponed` or by itself after a while, nobody else is given this report.
+        None when no report is due, or when objects that were acknowledged before the request are not registered yet.
+        """
+        ...
+
+    def hasten(self, calling_ae_title: str) -> None:
+        """The AE title has an association open: every report owed to it is due now, whatever its pause."""
+        ...
+
+    def delivered(self, due: DueReport) -> None:
+        """The peer has answered the report with success."""
+        ...
+
+    def postponed(self, due: DueReport, reason: str) -> None:
+        """The report did not reach the peer; it is due again after a pause. The reason holds no identifier."""
+        ...
+
+    def confirm(self, calling_ae_title: str, report: CommitmentReport) -> bool:
+        """Take the report of a peer about what the node sent to it; False when the node asked for no such thing."""
+        ...
+
+
+class ProcedureStepPort(Protocol):
+    """Performed procedure steps of modalities."""
+
+    def create(self, step: ProcedureStep) -> bool:
+        """Keep a new step; False when its SOP Instance UID is known already."""
+        ...
+
+    def change(self, sop_instance_uid: str, change: Callable[[ProcedureStep], ProcedureStep]) -> ProcedureStep | None:
+        """Replace a step by what `change` makes of it, while nobody else can; None when there is no such step.
+
+        What `change` raises comes out, and nothing is changed then.
+        """
+        ...
+
+
+class CompletionPort(Protocol):
+    """Where the messages of peers about whole studies go."""
+
+    def announce_complete(
+        self, study_instance_uid: str, sop_instance_uids: Collection[str] | None, evidence: Evidence
+    ) -> bool:
+        """Take the message that a study consists of these instances; True when all of them are here."""
         ...

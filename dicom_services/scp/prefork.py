@@ -26,7 +26,7 @@ from dicom_services.scp.hand_over import Hatch
 from dicom_services.scp.listener import Door, address, close, listen, raise_descriptor_limit
 from dicom_services.scp.reception import Reception
 from dicom_services.scp.registrar import Flush, Registrar, Wake
-from dicom_services.scp.requests import Ports, requests
+from dicom_services.scp.requests import Ports, notices, requests
 from dicom_services.scp.spool import Spool
 from radir_node.errors import RadirError
 from radir_node.settings import Dicom
@@ -84,7 +84,8 @@ def query_worker(plant: Plant, number: int) -> None:
     """Answer queries and retrieves, and whatever comes over TLS."""
     with plant.open_ports() as ports:
         flush = Flush(plant.lines[number][0])
-        services = Services(plant.spool, plant.wake, plant.config.timeouts, requests(ports, plant.config, flush))
+        answers, unasked = requests(ports, plant.config, flush), notices(ports, plant.config)
+        services = Services(plant.spool, plant.wake, plant.config.timeouts, answers, unasked)
         reception = Reception(plant.config, services, plant.doorkeeper)
         plant.hatch.serve(reception.take_over)
         door = Door(plant.tls_listener, reception.welcome, plant.tls) if plant.tls_listener else None

@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from dicom_services.contexts import Service
 from dicom_services.dimse.command import CommandField
-from dicom_services.scp.association import Serve
+from dicom_services.scp import availability, commitment, mpps
+from dicom_services.scp.association import OpenNotices, Serve
 from dicom_services.scp.exchange import Exchange
-from dicom_services.scp.ports import ArchivePort, QueryPort, SimilarCasesPort
+from dicom_services.scp.ports import (
+    ArchivePort,
+    CommitmentPort,
+    CompletionPort,
+    ProcedureStepPort,
+    QueryPort,
+    SimilarCasesPort,
+)
 from dicom_services.scp.query import answer_find
 from dicom_services.scp.registrar import Flush
 from dicom_services.scp.retrieve import Retrieve, answer_get, answer_move
@@ -21,6 +30,9 @@ class Ports:
     archive: ArchivePort
     query: QueryPort
     similar: SimilarCasesPort
+    commitments: CommitmentPort
+    steps: ProcedureStepPort
+    completion: CompletionPort
 
 
 def requests(ports: Ports, config: Dicom, flush: Flush) -> Mapping[tuple[Service, CommandField], Serve]:
@@ -43,8 +55,23 @@ def requests(ports: Ports, config: Dicom, flush: Flush) -> Mapping[tuple[Service
         flush()
         answer_get(exchange, retrieve)
 
+    def commit(exchange: Exchange) -> None:
+        commitment.answer_action(exchange, ports.commitments, ports.completion, ports.query, flush)
+
     return {
         (Service.FIND, CommandField.C_FIND): find,
         (Service.MOVE, CommandField.C_MOVE): move,
         (Service.GET, CommandField.C_GET): get,
+        (Service.COMMITMENT, CommandField.N_ACTION): commit,
+        (Service.COMMITMENT, CommandField.N_EVENT_REPORT): partial(
+            commitment.answer_event_report, commitments=ports.commitments
+        ),
+        (Service.MPPS, CommandField.N_CREATE): partial(mpps.answer_create, steps=ports.steps),
+        (Service.MPPS, CommandField.N_SET): partial(mpps.answer_set, steps=ports.steps, completion=ports.completion),
+        (Service.AVAILABILITY, CommandField.N_CREATE): partial(availability.answer_create, completion=ports.completion),
     }
+
+
+def notices(ports: Ports, config: Dicom) -> OpenNotices:
+    """Return what finds what the node has to say to a caller on its own association."""
+    return partial(commitment.owed_reports, commitments=ports.commitments, own_ae_title=config.ae_title)

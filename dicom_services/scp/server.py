@@ -19,7 +19,7 @@ from dicom_services.scp.doorkeeper import Doorkeeper
 from dicom_services.scp.listener import Door, address, listen, raise_descriptor_limit
 from dicom_services.scp.reception import Reception
 from dicom_services.scp.registrar import Flush, Registrar, Wake
-from dicom_services.scp.requests import Ports, requests
+from dicom_services.scp.requests import Ports, notices, requests
 from dicom_services.scp.spool import Spool
 from radir_node.settings import Dicom
 
@@ -46,7 +46,8 @@ class DicomServer:
         self._registrar = Registrar(spool, ports.archive, self._wake, self._lines[1:])
         self._registering = threading.Thread(target=self._registrar.run, name="registrar", daemon=True)
         self._registering.start()
-        services = Services(spool, self._wake, config.timeouts, requests(ports, config, self.flush))
+        answers = requests(ports, config, self.flush)
+        services = Services(spool, self._wake, config.timeouts, answers, notices(ports, config))
         self._reception = Reception(config, services, doorkeeper)
         self._addresses = [address(listener) for listener, _ in listeners]
         self._doors = [Door(listener, self._reception.welcome, context) for listener, context in listeners]

@@ -56,4 +56,11 @@ def _ports(settings: Settings) -> Iterator[Ports]:
     from radir_node.node.similar_series import SimilarSeries
 
     with Node(settings) as node:
-        yield Ports(node.intake, QueryArchive(node.holdings, node.root), SimilarSeries.of(node))
+        yield Ports(
+            node.intake,
+            QueryArchive(node.holdings, node.root),
+            SimilarSeries.of(node),
+            node.commitments,
+            node.procedure_steps,
+            node.completion,
+        )

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,15 @@ from dicom_services.scp.ports import (
     VirtualSeries,
 )
 from dicom_services.scp.server import DicomServer, Ports, start_server
-from radir_node.domain.study import InstanceHeader
+from radir_node.domain.commitment import (
+    CommitmentReport,
+    CommitmentRequest,
+    DueReport,
+    FailedReference,
+    FailureReason,
+)
+from radir_node.domain.procedure_step import ProcedureStep
+from radir_node.domain.study import Evidence, InstanceHeader
 from radir_node.errors import DatabaseDown, UnknownStudy
 from radir_node.settings import VERBS, Dicom, Peer
 
@@ -166,11 +174,99 @@ class MemoryArchive:
 
 
 @dataclass
+class MemoryPromises:
+    """The ports of commitment, procedure steps and completion over lists: each report is due until it is delivered."""
+
+    archive: MemoryArchive
+    requested: list[CommitmentRequest] = field(default_factory=list)
+    owed: list[DueReport] = field(default_factory=list)
+    held_for_delivery: set[int] = field(default_factory=set)
+    delivered_reports: list[CommitmentReport] = field(default_factory=list)
+    postponed_reasons: list[str] = field(default_factory=list)
+    asked_of_peers: set[str] = field(default_factory=set)
+    """Transaction UIDs of requests that the node has sent."""
+    confirmed: list[tuple[str, CommitmentReport]] = field(default_factory=list)
+    steps: dict[str, ProcedureStep] = field(default_factory=dict)
+    announced: list[tuple[str, set[str], Evidence]] = field(default_factory=list)
+    down: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def accept(self, request: CommitmentRequest) -> None:
+        self._check()
+        with self.lock:
+            self.requested.append(request)
+            report = CommitmentReport(request.transaction_uid, (), ())
+            self.owed.append(DueReport(len(self.requested), request.calling_ae_title, report, 0))
+
+    def hasten(self, calling_ae_title: str) -> None:
+        self._check()
+
+    def take(self, calling_ae_title: str) -> DueReport | None:
+        self._check()
+        with self.lock:
+            for due in self.owed:
+                if due.calling_ae_title == calling_ae_title and due.id not in self.held_for_delivery:
+                    self.held_for_delivery.add(due.id)
+                    return replace(due, report=self._judged(self.requested[due.id - 1]))
+        return None
+
+    def delivered(self, due: DueReport) -> None:
+        with self.lock:
+            self.owed = [other for other in self.owed if other.id != due.id]
+            self.delivered_reports.append(due.report)
+
+    def postponed(self, due: DueReport, reason: str) -> None:
+        with self.lock:
+            self.held_for_delivery.discard(due.id)
+            self.postponed_reasons.append(reason)
+
+    def confirm(self, calling_ae_title: str, report: CommitmentReport) -> bool:
+        self._check()
+        self.confirmed.append((calling_ae_title, report))
+        return report.transaction_uid in self.asked_of_peers
+
+    def create(self, step: ProcedureStep) -> bool:
+        self._check()
+        with self.lock:
+            return self.steps.setdefault(step.sop_instance_uid, step) is step
+
+    def change(self, sop_instance_uid: str, change: Callable[[ProcedureStep], ProcedureStep]) -> ProcedureStep | None:
+        self._check()
+        with self.lock:
+            if sop_instance_uid not in self.steps:
+                return None
+            self.steps[sop_instance_uid] = change(self.steps[sop_instance_uid])
+            return self.steps[sop_instance_uid]
+
+    def announce_complete(self, study: str, uids: Collection[str] | None, evidence: Evidence) -> bool:
+        self._check()
+        self.announced.append((study, set(uids or ()), evidence))
+        return False
+
+    def _check(self) -> None:
+        if self.down:
+            raise DatabaseDown("no connection")
+
+    def _judged(self, request: CommitmentRequest) -> CommitmentReport:
+        committed, failed = [], []
+        for reference in request.references:
+            stored = self.archive.stored.get(reference.sop_instance_uid)
+            if stored is None:
+                failed.append(FailedReference(reference, FailureReason.NO_SUCH_OBJECT_INSTANCE))
+            elif stored.header.sop_class_uid != reference.sop_class_uid:
+                failed.append(FailedReference(reference, FailureReason.CLASS_INSTANCE_CONFLICT))
+            else:
+                committed.append(reference)
+        return CommitmentReport(request.transaction_uid, tuple(committed), tuple(failed))
+
+
+@dataclass
 class Node:
     """One running server and what it stores into."""
 
     server: DicomServer
     held: MemoryArchive
+    promises: MemoryPromises
     root: Path
 
     @property
@@ -194,8 +290,10 @@ def start_node(tmp_path: Path) -> Iterator[Callable[..., Node]]:
         root = tmp_path / f"node{len(nodes)}"
         archive = MemoryArchive(root)
         config = Dicom.model_validate({"port": 0, "unknown_callers": VERBS} | settings)
-        server = start_server(config, root, Ports(archive, archive, archive), min_free_mb=min_free_mb)
-        nodes.append(Node(server, archive, root))
+        promises = MemoryPromises(archive)
+        ports = Ports(archive, archive, archive, promises, promises, promises)
+        server = start_server(config, root, ports, min_free_mb=min_free_mb)
+        nodes.append(Node(server, archive, promises, root))
         return nodes[-1]
 
     yield start
