@@ -84,7 +84,7 @@ def query_worker(plant: Plant, number: int) -> None:
     """Answer queries and retrieves, and whatever comes over TLS."""
     with plant.open_ports() as ports:
         flush = Flush(plant.lines[number][0])
-        answers, unasked = requests(ports, plant.config, flush), notices(ports, plant.config)
+        answers, unasked = requests(ports, plant.config, flush, plant.spool), notices(ports, plant.config)
         services = Services(plant.spool, plant.wake, plant.config.timeouts, answers, unasked)
         reception = Reception(plant.config, services, plant.doorkeeper)
         plant.hatch.serve(reception.take_over)

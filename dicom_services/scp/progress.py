@@ -58,10 +58,14 @@ class Tally:
         return self.total - self.completed - self.warning - self.failed
 
     @property
+    def delivered(self) -> int:
+        return self.completed + self.warning
+
+    @property
     def status(self) -> int:
         if not self.failed and not self.warning:
             return SUCCESS
-        return SOME_FAILED if self.completed or self.warning else SUBOPERATIONS_FAILED
+        return SOME_FAILED if self.delivered else SUBOPERATIONS_FAILED
 
     @property
     def comment(self) -> str:
@@ -88,7 +92,7 @@ class Tally:
 
 
 class Progress:
-    """Counts sub-operations and keeps the requester informed; `finish` or `finish_cancelled` is called once."""
+    """Counts sub-operations and keeps the requester informed. One of the last three methods is called, once."""
 
     def __init__(self, exchange: Exchange, total: int) -> None:
         self.exchange = exchange
@@ -148,10 +152,13 @@ class Progress:
             self.check()
             yield item
 
-    def finish(self, status: int | None = None, comment: str = "") -> None:
-        """Send the final response; status: where it does not follow from the counts."""
-        final = self.tally.status if status is None else status
-        self._respond(final, self.tally.identifier(), comment or self.tally.comment, self.tally.done())
+    def finish(self) -> None:
+        """Send the final response."""
+        self._respond(self.tally.status, self.tally.identifier(), self.tally.comment, self.tally.done())
+
+    def refuse(self, status: int, comment: str) -> None:
+        """Turn the whole retrieve down; such a response has no counts (PS3.4 Table C.4-2)."""
+        self._respond(status, None, comment, {})
 
     def finish_cancelled(self) -> None:
         self._respond(CANCELLED, self.tally.identifier(), "", self.tally.so_far())

@@ -20,6 +20,7 @@ from dicom_services.scp.ports import (
 from dicom_services.scp.query import answer_find
 from dicom_services.scp.registrar import Flush
 from dicom_services.scp.retrieve import Retrieve, answer_get, answer_move
+from dicom_services.scp.spool import Spool
 from radir_node.settings import Dicom
 
 
@@ -35,13 +36,13 @@ class Ports:
     completion: CompletionPort
 
 
-def requests(ports: Ports, config: Dicom, flush: Flush) -> Mapping[tuple[Service, CommandField], Serve]:
+def requests(ports: Ports, config: Dicom, flush: Flush, spool: Spool) -> Mapping[tuple[Service, CommandField], Serve]:
     """Return the services of everything beside C-ECHO and C-STORE.
 
     Each waits first until the catalogue holds what was acknowledged before: a peer finds what it has just sent.
     """
 
-    retrieve = Retrieve(ports.query, ports.similar, config)
+    retrieve = Retrieve(ports.query, ports.similar, config, spool)
 
     def find(exchange: Exchange) -> None:
         flush()

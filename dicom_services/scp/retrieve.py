@@ -4,6 +4,7 @@ Called by requests.py, in the thread of the requester's association.
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,13 +13,15 @@ import structlog
 from dicom_services.dimse.command import text
 from dicom_services.dul.errors import AssociationEnded, Rejected
 from dicom_services.dul.request import CALLED_AE_TITLE_NOT_RECOGNIZED
+from dicom_services.scp import fetch, proxy
 from dicom_services.scp.destinations import Busy, Destinations
+from dicom_services.scp.elsewhere import Archive, uids
 from dicom_services.scp.exchange import Exchange
 from dicom_services.scp.plan import MATCHES_UNKNOWN, MAX_SUBOPERATIONS, Plan, plan
 from dicom_services.scp.ports import QueryPort, SimilarCasesPort, StoredObject
 from dicom_services.scp.progress import SOME_FAILED, SUBOPERATIONS_FAILED, Cancelled, Progress, RequesterGone
 from dicom_services.scp.query import UNABLE_TO_PROCESS
-from dicom_services.scu.association import MAX_MESSAGE_ID
+from dicom_services.scp.spool import Spool
 from dicom_services.scu.caller import Caller
 from dicom_services.scu.delivery import Delivery
 from dicom_services.scu.store import store
@@ -40,6 +43,14 @@ log = structlog.get_logger()
 
 DESTINATION_UNKNOWN = 0xA801
 
+_LAST_MESSAGE_ID = 0x7FFF
+"""Of C-GET sub-operations; above it are the storage commitment reports of the same association (commitment.py)."""
+
+NO_LONGER_KEPT = "the node no longer keeps it"
+
+Send = Callable[[StoredObject], int]
+"""Does one sub-operation; returns its C-STORE status."""
+
 
 @dataclass(frozen=True)
 class Retrieve:
@@ -48,6 +59,8 @@ class Retrieve:
     query: QueryPort
     similar: SimilarCasesPort
     config: Dicom
+    spool: Spool
+    """Where an object lies while it is passed on."""
     destinations: Destinations = field(default_factory=Destinations)
 
     @property
@@ -56,6 +69,13 @@ class Retrieve:
 
     def peer(self, ae_title: str) -> Peer | None:
         return next((peer for peer in self.config.peers.values() if peer.ae_title == ae_title), None)
+
+    def archive(self, *not_for: str) -> Archive | None:
+        """Return who has what the node no longer keeps; nobody where these AE titles are that archive: no circles."""
+        peer = self.config.peers.get(self.config.retrieve_from)
+        if peer is None or peer.ae_title in not_for:
+            return None
+        return Archive(peer, self.caller, self.spool)
 
 
 class _Refused(Exception):
@@ -103,7 +123,7 @@ def _outcome(progress: Progress, found: Plan, deliver: Callable[[Progress], None
     except Cancelled:
         return progress.finish_cancelled
     except _Refused as refused:
-        return partial(progress.finish, refused.status, str(refused))
+        return partial(progress.refuse, refused.status, str(refused))
     return progress.finish
 
 
@@ -111,16 +131,23 @@ def _get(progress: Progress, found: Plan, retrieve: Retrieve) -> None:
     send = _sender(progress.exchange, retrieve.config.timeouts.response_seconds)
     for item in progress.each(found.held):
         progress.count(item.sop_instance_uid, send(item))
+    if not found.gone:
+        return
+    archive = retrieve.archive(progress.exchange.calling_ae_title)
+    if archive is None:
+        progress.fail(uids(found.gone), NO_LONGER_KEPT)
+    else:
+        fetch.fetch(archive, found.gone, send, progress)
 
 
-def _sender(exchange: Exchange, response_seconds: float) -> Callable[[StoredObject], int]:
+def _sender(exchange: Exchange, response_seconds: float) -> Send:
     """Return what does one C-GET sub-operation. It raises RequesterGone."""
     first, done = exchange.message_id, 0
 
     def send(item: StoredObject) -> int:
         nonlocal done
         done += 1
-        message_id = (first + done - 1) % MAX_MESSAGE_ID + 1
+        message_id = (first + done - 1) % _LAST_MESSAGE_ID + 1
         try:
             return store(exchange.association, item, message_id, lambda n: exchange.response_to(n, response_seconds))
         except AssociationEnded as error:
@@ -133,34 +160,53 @@ def _move(progress: Progress, found: Plan, destination: Peer, retrieve: Retrieve
     try:
         with retrieve.destinations.place(destination.ae_title, progress.watch):
             if found.held:
-                _deliver(progress, found.held, destination, retrieve.caller)
+                _deliver(progress, found.held, destination, retrieve.caller, partial(_send_held, progress, found.held))
+            if found.gone:
+                _deliver_gone(progress, found.gone, destination, retrieve)
     except Busy:
-        progress.fail(_uids(found.held + found.gone), "destination is busy with other retrieves")
+        progress.fail(uids(found.held + found.gone), "destination is busy with other retrieves")
 
 
-def _deliver(progress: Progress, items: list[StoredObject], destination: Peer, caller: Caller) -> None:
+def _send_held(progress: Progress, items: list[StoredObject], send: Send) -> None:
+    for item in progress.each(items):
+        progress.count(item.sop_instance_uid, send(item))
+
+
+def _deliver_gone(progress: Progress, items: list[StoredObject], destination: Peer, retrieve: Retrieve) -> None:
+    """Let the archive deliver what the node no longer keeps, else fetch it and send it on."""
+    archive = retrieve.archive(progress.exchange.calling_ae_title, destination.ae_title)
+    if archive is None:
+        progress.fail(uids(items), NO_LONGER_KEPT)
+        return
+    rest = proxy.move(archive, items, destination.ae_title, progress)
+    if rest:
+        log.info("archive_does_not_deliver", archive=archive.peer.ae_title, destination=destination.ae_title)
+        _deliver(progress, rest, destination, retrieve.caller, lambda send: fetch.fetch(archive, rest, send, progress))
+
+
+def _deliver(
+    progress: Progress, items: list[StoredObject], destination: Peer, caller: Caller, work: Callable[[Send], None]
+) -> None:
     """Send objects to the destination, naming the requester as Move Originator (PS3.7 9.3.1.1)."""
     originator = (progress.exchange.calling_ae_title, progress.exchange.message_id)
-    try:
-        with Delivery(destination, caller, items, originator, progress.watch) as delivery:
-            for item in progress.each(items):
-                progress.count(item.sop_instance_uid, delivery.send(item))
-    except Rejected as error:
-        log.warning("move_destination_rejects", destination=destination.ae_title, reason=str(error))
-        if (error.result, error.source, error.reason) == _UNKNOWN_THERE:
-            raise _Refused(DESTINATION_UNKNOWN, "the destination goes by another AE title") from error
-        progress.fail(_uids(items), "destination rejects the association")
-    except PeerUnavailable as error:
-        log.warning("move_destination_unavailable", destination=destination.ae_title, reason=str(error))
-        progress.fail(_uids(items), "destination does not answer")
+    with ExitStack() as closing:
+        try:
+            delivery = closing.enter_context(Delivery(destination, caller, items, originator, progress.watch))
+        except PeerUnavailable as error:
+            log.warning("move_destination_unavailable", destination=destination.ae_title, reason=str(error))
+            if _is_unknown_there(error) and not progress.tally.delivered:
+                raise _Refused(DESTINATION_UNKNOWN, "the destination goes by another AE title") from error
+            rejected = isinstance(error, Rejected)
+            progress.fail(uids(items), f"destination {'rejects us' if rejected else 'does not answer'}")
+        else:
+            work(delivery.send)
 
 
-_UNKNOWN_THERE = (
-    CALLED_AE_TITLE_NOT_RECOGNIZED.result,
-    CALLED_AE_TITLE_NOT_RECOGNIZED.source,
-    CALLED_AE_TITLE_NOT_RECOGNIZED.reason,
-)
-
-
-def _uids(items: list[StoredObject]) -> list[str]:
-    return [item.sop_instance_uid for item in items]
+def _is_unknown_there(error: PeerUnavailable) -> bool:
+    """Say whether a destination is another application entity than the configuration says."""
+    said = CALLED_AE_TITLE_NOT_RECOGNIZED
+    return isinstance(error, Rejected) and (error.result, error.source, error.reason) == (
+        said.result,
+        said.source,
+        said.reason,
+    )

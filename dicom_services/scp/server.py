@@ -46,7 +46,7 @@ class DicomServer:
         self._registrar = Registrar(spool, ports.archive, self._wake, self._lines[1:])
         self._registering = threading.Thread(target=self._registrar.run, name="registrar", daemon=True)
         self._registering.start()
-        answers = requests(ports, config, self.flush)
+        answers = requests(ports, config, self.flush, spool)
         services = Services(spool, self._wake, config.timeouts, answers, notices(ports, config))
         self._reception = Reception(config, services, doorkeeper)
         self._addresses = [address(listener) for listener, _ in listeners]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from dicom_services.contexts import UNCOMPRESSED
-from dicom_services.dimse.command import RESPONSE, Command, CommandField, Value
+from dicom_services.dimse.command import RESPONSE, Command, CommandField, MalformedCommand, Value
 from dicom_services.dimse.message import Message, Sink
 from dicom_services.dul.association import Association, Context, FileRegion
 from dicom_services.dul.errors import AssociationEnded, ProtocolViolation
@@ -108,12 +108,16 @@ def associate(
     tls = caller.context() if peer.tls else None
     proposed = propose(contexts)
     association = request_association(peer, caller.ae_title, proposed, caller.timeouts, tls=tls, roles=roles)
+    where = f"{peer.ae_title} at {peer.host}:{peer.port}"
     try:
         yield Requestor(association, caller.timeouts.response_seconds)
     except AssociationEnded as error:
         association.abort()
-        error.name_peer(f"{peer.ae_title} at {peer.host}:{peer.port}")
+        error.name_peer(where)
         raise
+    except MalformedCommand as error:
+        association.abort()
+        raise ProtocolViolation(f"{where}: {error}") from error
     except BaseException:
         association.abort()
         raise

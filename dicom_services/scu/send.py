@@ -11,7 +11,6 @@ from dicom_services.objects.stored_object import describe
 from dicom_services.scu.caller import Caller
 from dicom_services.scu.delivery import Delivery
 from dicom_services.scu.store import UNREADABLE, succeeded
-from radir_node.errors import PeerUnavailable
 from radir_node.settings import Peer
 
 
@@ -37,7 +36,8 @@ def send_files(
 ) -> SendResult:
     """Send the files as they are on disk; progress is called with the number of files done after each.
 
-    Raises PeerUnavailable when there is no association, or when it breaks again and again before the last file.
+    Files that the peer did not answer for, because the association broke again and again, are NO_RESPONSE: what was
+    acknowledged before need not be sent again. Raises PeerUnavailable when there is no association at all.
     """
     objects = [describe(path) for path in paths]
     if not any(objects):
@@ -46,8 +46,5 @@ def send_files(
     with Delivery(peer, caller, [item for item in objects if item]) as delivery:
         for number, item in enumerate(objects, start=1):
             outcomes.append((item.sop_instance_uid, delivery.send(item)) if item else ("", UNREADABLE))
-            if delivery.ended is not None:
-                done = f"after {number - 1} of {len(paths)} objects"
-                raise PeerUnavailable(f"{peer.ae_title} at {peer.host}:{peer.port} {done}: {delivery.ended}")
             progress(number)
     return SendResult(tuple(outcomes))
