@@ -108,12 +108,16 @@ class Part:
         """Return a file that holds the whole object; for readers that want one. Raises OSError."""
         return self._on_disk().path
 
-    def publish(self, journal: Writer, ae_title: str, final: Path) -> None:
-        """Make the object durable in the journal, or in a file under its final name. Raises OSError."""
-        if self._file is None:
-            journal.append(self._buffer, self._crc, ae_title)
-        else:
-            self._file.publish(final)
+    def append_to(self, journal: Writer, ae_title: str) -> bool:
+        """Make the object durable in the journal; False when it is too large for that. Raises OSError."""
+        if self._file is not None:
+            return False
+        journal.append(self._buffer, self._crc, ae_title)
+        return True
+
+    def publish(self, final: Path) -> None:
+        """Make the object durable in a file under its final name. Raises OSError."""
+        self._on_disk().publish(final)
 
     def close(self) -> None:
         if self._file is not None:
@@ -173,7 +177,8 @@ class Spool:
 
     def publish(self, part: Part, calling_ae_title: str) -> None:
         """Make a complete object durable; it may be acknowledged when this returns. Raises OSError."""
-        part.publish(self._journal, calling_ae_title, self._name(calling_ae_title, _OBJECT))
+        if not part.append_to(self._journal, calling_ae_title):
+            part.publish(self._name(calling_ae_title, _OBJECT))
 
     def close(self) -> None:
         """Publish nothing more in this process."""
