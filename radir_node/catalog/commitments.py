@@ -117,6 +117,14 @@ class Commitments:
                 jobs.defer_to_peer(self.job_app, connection, jobs.REPORT, peer=peer)
             return len(again)
 
+    def adopt(self) -> int:
+        """Give a job to every AE title that a report waits for without one, whatever became of it; return how many."""
+        with self.database.begin() as connection:
+            callers = list(connection.execute(_ORPHANS, {"task": jobs.REPORT}).scalars())
+            for caller in callers:
+                jobs.defer_to_peer(self.job_app, connection, jobs.REPORT, peer=caller)
+        return len(callers)
+
     def forget_old(self) -> int:
         """Remove requests whose report was delivered, or given up, long ago; return how many."""
         old = sa.and_(commitment.c.state != attempts.WAITING, commitment.c.created_at < sa.func.now() - MEMORY)
@@ -146,8 +154,8 @@ class Commitments:
 
 
 def _insert(connection: sa.Connection, values: Mapping[str, Any]) -> bool:
-    fresh = insert(commitment).values(**values).on_conflict_do_nothing()
-    return connection.execute(fresh).rowcount > 0
+    fresh = insert(commitment).values(**values).on_conflict_do_nothing().returning(commitment.c.id)
+    return connection.execute(fresh).scalar_one_or_none() is not None
 
 
 def _owe_again(connection: sa.Connection, values: Mapping[str, Any]) -> bool:
@@ -174,3 +182,12 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return -1
+
+
+_ORPHANS = sa.text("""
+    select distinct calling_ae_title from commitment
+    where state = 'waiting' and next_attempt_at <= now() and not coalesce(leased_until > now(), false) and not exists (
+        select from jobs.procrastinate_jobs
+        where lock = :task || ':' || calling_ae_title and status in ('todo', 'doing')
+    )
+""")

@@ -8,6 +8,7 @@ from radir_node.catalog import jobs
 from radir_node.errors import RadirError, TransientError
 from radir_node.index.care import sweep
 from radir_node.ingest.index_study import Indexer
+from radir_node.node.commitment import report_commitments, request_commitments
 from radir_node.node.delivery import deliver
 from radir_node.node.encoders import radiograph_encoder, volume_encoder
 from radir_node.node.node import Node
@@ -61,6 +62,11 @@ def register(app: procrastinate.App, node: Node, indexer: Indexer) -> None:
     @app.task(name=jobs.DELIVER, retry=RETRY)
     def deliver_objects(peer: str) -> None:
         deliver(node, peer)
+        request_commitments(node, peer)
+
+    @app.task(name=jobs.REPORT, retry=RETRY)
+    def report_owed(peer: str) -> None:
+        report_commitments(node, peer)
 
     @app.periodic(cron="* * * * * */5")
     @app.task(name="recover_stalled", queueing_lock="recover_stalled", priority=jobs.CARE_PRIORITY)
@@ -91,9 +97,9 @@ async def recover(app: procrastinate.App, node: Node) -> None:
 
 def care(node: Node) -> None:
     """Adopt what waits without a job, write a new index snapshot when enough has changed, remove what nobody needs."""
-    studies, peers = node.studies.adopt(), node.deliveries.adopt()
-    if studies or peers:
-        log.warning("adopted", studies=studies, peers=peers)
+    studies, peers, callers = node.studies.adopt(), node.deliveries.adopt(), node.commitments.adopt()
+    if studies or peers or callers:
+        log.warning("adopted", studies=studies, peers=peers, callers=callers)
     node.completion.forget_old()
     node.commitments.forget_old()
     state = node.index.sync()

@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,17 @@ class Orthanc:
         content = self.client.get_instances_id_file(instance["ID"])
         assert isinstance(content, bytes)
         return content
+
+    def ask_commitment(self, name: str, references: Sequence[Any]) -> str:
+        """Ask a peer to commit to (SOP class, SOP instance) references; return the transaction UID."""
+        wanted = [{"SOPClassUID": each.sop_class_uid, "SOPInstanceUID": each.sop_instance_uid} for each in references]
+        asked: Any = self.client.post_modalities_id_storage_commitment(name, json={"DicomInstances": wanted})
+        return str(asked["ID"])
+
+    def commitment(self, transaction_uid: str) -> dict[str, Any]:
+        """What the PACS has heard of a transaction: Status is Pending, Success or Failure."""
+        heard: Any = self.client.get_storage_commitment_id(transaction_uid)
+        return dict(heard)
 
     def _find(self, query: dict[str, str]) -> list[dict[str, Any]]:
         found: Any = self.client.post_tools_find(json={"Level": "Instance", "Query": query, "Expand": True})

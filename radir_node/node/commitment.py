@@ -1,0 +1,76 @@
+"""Storage commitment on associations that the node opens: reports to those who asked, requests about what was sent.
+
+Called by the worker (jobs.REPORT, and after jobs.DELIVER); what waits is in radir_node.catalog.commitments and
+.deliveries.
+"""
+
+import uuid
+
+import structlog
+
+from dicom_services.commitment_messages import MOST_REFERENCES
+from dicom_services.objects.stored_object import describe
+from dicom_services.scu.caller import Caller
+from dicom_services.scu.commitment import request_commitment
+from dicom_services.scu.event_report import report_commitment
+from radir_node.domain.commitment import SopReference
+from radir_node.errors import RadirError
+from radir_node.node.node import Node
+from radir_node.settings import Peer
+
+log = structlog.get_logger()
+
+WAIT_SECONDS = 1.0
+"""For a report on the association of the request; most peers open one of their own."""
+
+
+def report_commitments(node: Node, calling_ae_title: str) -> None:
+    """Bring an AE title the reports that are due for it; stop when it cannot be reached."""
+    peer = peer_of(node, calling_ae_title)
+    while due := node.commitments.take(calling_ae_title):
+        if peer is None:
+            node.commitments.postponed(due, "dicom.peers names no peer of this AE title: it must ask on its own")
+            continue
+        try:
+            report_commitment(peer, Caller.of(node.settings.dicom), due.report)
+        except RadirError as error:
+            node.commitments.postponed(due, str(error))
+            log.warning("commitment_not_reported", peer=calling_ae_title, reason=str(error))
+            return
+        node.commitments.delivered(due)
+        log.info(
+            "commitment_reported",
+            peer=calling_ae_title,
+            committed=len(due.report.committed),
+            failed=len(due.report.failed),
+        )
+
+
+def peer_of(node: Node, ae_title: str) -> Peer | None:
+    """Return the peer of the configuration with this AE title."""
+    return next((peer for peer in node.settings.dicom.peers.values() if peer.ae_title.strip() == ae_title), None)
+
+
+def request_commitments(node: Node, peer: str) -> None:
+    """Ask a peer of the configuration to commit to what it took; its report may come now, or to the server later.
+
+    A peer without storage commitment is asked again after the next delivery, and never in between.
+    """
+    known = node.settings.dicom.peers.get(peer)
+    sent = node.deliveries.unconfirmed(peer, MOST_REFERENCES) if known else ()
+    if known is None or not sent:
+        return
+    ids = [item.id for item in sent]
+    found = [described for item in sent if (described := describe(node.root / item.path)) is not None]
+    references = [SopReference(item.sop_class_uid, item.sop_instance_uid) for item in found]
+    transaction_uid = f"2.25.{uuid.uuid4().int}"
+    node.deliveries.asked(ids, transaction_uid)  # before the request: the report may be quicker than the answer
+    try:
+        request_commitment(
+            known, Caller.of(node.settings.dicom), transaction_uid, references, node.deliveries.confirm, WAIT_SECONDS
+        )
+    except RadirError as error:
+        node.deliveries.asked(ids, "")
+        log.info("commitment_not_requested", peer=peer, reason=str(error))
+    else:
+        log.info("commitment_requested", peer=peer, objects=len(references))
