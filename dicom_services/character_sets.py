@@ -279,8 +279,8 @@ def _bytes_of(c: str, number: str) -> bytes | None:
     return data if len(data) == (2 if number in _TWO_BYTE else 1) else None
 
 
-def spellings() -> Iterator[str]:
-    """Yield every defined term that is supported, for the conformance statement (PS3.3 C.12.1.1.2)."""
+def supported_terms() -> Iterator[str]:
+    """Yield every defined term beside the default repertoire, for the conformance statement (PS3.3 C.12.1.1.2)."""
     yield from (f"ISO_IR {number}" for number in _CODECS if number not in _TWO_BYTE and number != "6")
-    yield from (_extended(number) for number in _CODECS)
+    yield from (_extended(number) for number in _CODECS if number != "6")
     yield from _ALONE

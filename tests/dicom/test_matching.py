@@ -140,8 +140,12 @@ def test_names(key, value, expected):
 
 @pytest.mark.parametrize(
     ("vr", "key"),
-    [("LO", []), ("LO", [""]), ("LO", ["*"]), ("LO", [" ** "]), ("PN", ["**"]), ("PN", ["*=*"]), ("PN", ["^^"])]
-    + [("DA", ["-"]), ("DA", ["*"]), ("UI", ["*"]), ("LO", ["a", "*"]), ("UI", ["", ""]), ("TM", [" - "])],
+    [
+        *[("LO", key) for key in ([], [""], ["*"], [" ** "], ["a", "*"])],
+        *[("PN", key) for key in (["**"], ["*=*"], ["^^"])],
+        *[("UI", key) for key in (["*"], ["", ""])],
+        *[("DA", ["-"]), ("DA", ["*"]), ("TM", [" - "])],
+    ],
 )
 def test_universal(vr, key):
     """An empty key, only wild cards or an open range match everything, and so make no matcher."""
