@@ -3,6 +3,7 @@
 Called by reception.py, in the thread of the association.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ Serve = Callable[[Exchange], None]
 
 PAUSE_SECONDS = 1.0
 """A caller that is silent for so long, with nothing asked, is told what the node has to say to it."""
+
+LOOK_AGAIN_SECONDS = 10.0
+"""How often the node looks for more to say while the caller stays silent."""
 
 
 class Notices(Protocol):
@@ -108,9 +112,13 @@ class Session:
             self._log(ended)
 
     def _next(self) -> Message:
-        if self._notices is not None and not self._association.has_input(PAUSE_SECONDS):
-            self._notices.pause()
-        return self._association.receive(self._services.timeouts.idle_seconds, self._open_sink)
+        due = time.monotonic() + self._services.timeouts.idle_seconds
+        if self._notices is not None:
+            wait = PAUSE_SECONDS
+            while not self._association.has_input(wait) and time.monotonic() < due:
+                self._notices.pause()
+                wait = LOOK_AGAIN_SECONDS
+        return self._association.receive(max(due - time.monotonic(), 0), self._open_sink)
 
     def _open_sink(self, context_id: int, command: Command) -> Sink | None:
         """Choose where a data set goes: images to the spool, what is refused nowhere, the rest into memory."""

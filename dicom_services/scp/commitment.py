@@ -137,22 +137,11 @@ class OwedReports:
         self._own_ae_title = own_ae_title
         self._message_id = _FIRST_MESSAGE_ID
         self._sent: DueReport | None = None
-        self._hastened = False
 
     def pause(self) -> None:
         """The caller is silent: send it the next report, if there is one. Raises AssociationEnded."""
-        if self._sent is not None or not self._association.established:
-            return
-        caller = self._association.calling_ae_title
-        try:
-            if not self._hastened:
-                self._commitments.hasten(caller)
-                self._hastened = True
-            self._sent = self._commitments.take(caller)
-        except TransientError as error:
-            log.warning("reports_not_read", error=type(error).__name__)
-        if self._sent is not None:
-            self._send(self._sent)
+        if self._sent is None and self._association.established:
+            self._tell(hasten=True)
 
     def response(self, message: Message) -> None:
         """The caller has answered a report; send it the next one. Raises AssociationEnded."""
@@ -165,13 +154,24 @@ class OwedReports:
                 self._commitments.delivered(due)
             else:
                 self._commitments.postponed(due, f"the peer answered {_hex(status)}")
-        self.pause()
+        self._tell(hasten=False)  # what it has just refused may wait
 
     def close(self) -> None:
         """The association is over: what was not answered is delivered another way."""
         if self._sent is not None:
             with _unsettled():
                 self._commitments.postponed(self._sent, "the association ended before the peer answered")
+
+    def _tell(self, *, hasten: bool) -> None:
+        caller = self._association.calling_ae_title
+        try:
+            if hasten:
+                self._commitments.hasten(caller)
+            self._sent = self._commitments.take(caller)
+        except TransientError as error:
+            log.warning("reports_not_read", error=type(error).__name__)
+        if self._sent is not None:
+            self._send(self._sent)
 
     def _send(self, due: DueReport) -> None:
         self._message_id = max(_FIRST_MESSAGE_ID, (self._message_id + 1) & _LAST_MESSAGE_ID)
