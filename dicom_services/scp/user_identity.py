@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from argon2 import Parameters, PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -20,9 +21,11 @@ from dicom_services.dul.request import (
     OfferedIdentity,
     Rejection,
 )
-from dicom_services.scp.web_tokens import WebTokens
 from radir_node.errors import InvalidSetting
 from radir_node.settings import UserIdentity
+
+if TYPE_CHECKING:
+    from dicom_services.scp.web_tokens import WebTokens
 
 _AT_A_TIME = 2
 """Passcodes checked at a time in one process: argon2 takes 64 MB for each, and callers are not known yet."""
@@ -48,12 +51,15 @@ class UserIdentities:
     def __init__(self, config: UserIdentity) -> None:
         """Raises InvalidSetting when a passcode hash or the file of token keys cannot be used."""
         self._mode = config.mode
-        self._passcodes = self._tokens = None
+        self._passcodes: _Passcodes | None = None
+        self._tokens: WebTokens | None = None
         if config.mode == "ignored":
             return
         if config.users:
             self._passcodes = _Passcodes(config.users)
         if config.jwt_keys:
+            from dicom_services.scp.web_tokens import WebTokens  # 10 MB that store workers without tokens do without
+
             self._tokens = WebTokens(Path(config.jwt_keys), config.jwt_issuer, config.jwt_audience)
         if config.mode == "required" and not (config.users or config.jwt_keys):
             raise InvalidSetting("dicom.user_identity: required, but there are neither users nor jwt_keys")

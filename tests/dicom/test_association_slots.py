@@ -1,5 +1,6 @@
 """Associations are counted over processes, and a process that dies gives its own back."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -7,7 +8,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -208,3 +209,44 @@ def test_the_node_recovers_when_its_callers_vanish(start_node: Callable[..., Any
     assert full.is_rejected
     answer = full.acceptor.primitive
     assert (2, 3, 1) == (answer.result, answer.result_source, answer.diagnostic)
+
+
+def workers(port: int) -> set[int]:
+    """The processes that hold accepted connections of a port, read from the kernel's tables."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"}
+    found = set()
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # closed meanwhile
+            if str(descriptor.readlink()) in sockets:
+                found.add(int(descriptor.parts[2]))
+    return found
+
+
+def test_the_limit_holds_over_the_processes_of_a_node(make_node: Callable[..., Any], wait: Callable[..., None]) -> None:
+    """However many processes receive, a peer of three associations gets three, and three again after kill -9."""
+    peers = {"near": {"ae_title": "NEAR", "host": "127.0.0.1", "port": 104, "max_associations": 3}}
+    node = make_node(DICOM__PEERS=json.dumps(peers), DICOM__STORE_WORKERS="2").start()
+    address = ("127.0.0.1", node.port("scp"))
+
+    opened = [open_association(address, "NEAR") for _ in range(12)]
+    kinds = [kind for _, kind in opened]
+    killed = workers(address[1])
+    for worker in killed:
+        os.kill(worker, signal.SIGKILL)
+
+    def gets_in() -> bool:
+        try:
+            sock, kind = open_association(address, "NEAR")
+        except (OSError, IndexError):  # no worker yet
+            return False
+        opened.append((sock, kind))
+        return kind == 2
+
+    assert [2] * 3 + [3] * 9 == sorted(kinds)
+    assert killed
+    for _ in range(3):
+        wait(gets_in, 20, lambda: "the slots never come back")
+    assert not gets_in()
+    for sock, _ in opened:
+        vanish(sock)
