@@ -54,6 +54,8 @@ class Sink(Protocol):
 def fragments(body: memoryview) -> Iterator[Fragment]:
     """Yield the fragments of one P-DATA-TF. Raises MalformedFragment."""
     at, end = 0, len(body)
+    if not end:
+        raise MalformedFragment("a P-DATA-TF without a PDV")
     while at < end:
         if end - at < _PDV.size:
             raise MalformedFragment("a PDV ends within its header")

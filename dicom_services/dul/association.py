@@ -5,6 +5,7 @@ Made by acceptance.py for callers and by requestor.py for peers; used by one thr
 
 import io
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,7 +25,7 @@ from dicom_services.dimse.message import (
     packed,
     pdata_header,
 )
-from dicom_services.dul.connection import Connection, Pdu, PduType
+from dicom_services.dul.connection import NEVER, Connection, Pdu, PduType
 from dicom_services.dul.errors import UNEXPECTED_PDU, Aborted, AssociationEnded, ProtocolViolation, Released
 from dicom_services.dul.pdu import RELEASE_RP, RELEASE_RQ, encode_abort
 
@@ -34,6 +35,7 @@ ABORT_SECONDS = 5.0
 _LONGEST_COMMAND = 65536
 _LONGEST_DATASET = 64 << 20
 """Of data sets kept in memory: identifiers, lists of instances, MPPS. Images go to a sink."""
+_MOST_EMPTY = 100
 _USER, _PROVIDER = 0, 2
 
 
@@ -91,6 +93,8 @@ class Association:
     established: bool = True
     _pending: deque[Fragment] = field(default_factory=deque)
     """Fragments of the last PDU that are not used yet."""
+    _empty: int = 0
+    """Empty fragments in a row."""
 
     def receive(self, wait_seconds: float, open_sink: OpenSink = lambda context_id, command: None) -> Message:
         """Return the next message; it must begin within wait_seconds.
@@ -177,7 +181,7 @@ class Association:
 
     def _command(self, wait_seconds: float) -> tuple[dict[str, Value], int]:
         data = bytearray()
-        context_id = 0
+        context_id, due = 0, NEVER
         while True:
             fragment = self._fragment(wait_seconds)
             if not fragment.is_command or (data and fragment.context_id != context_id):
@@ -191,6 +195,9 @@ class Association:
             if fragment.is_last:
                 return commands.decode(data), context_id
             wait_seconds = self.connection.pdu_seconds
+            due = min(due, time.monotonic() + wait_seconds)
+            if time.monotonic() > due:
+                raise ProtocolViolation("a command set is not complete in the time of a PDU")
 
     def _dataset(self, context_id: int, sink: Sink) -> None:
         while True:
@@ -207,7 +214,11 @@ class Association:
             if pdu.type is not PduType.P_DATA:
                 self._leave(pdu)
             self._pending.extend(fragments(pdu.body))
-        return self._pending.popleft()
+        fragment = self._pending.popleft()
+        self._empty = 0 if fragment.data else self._empty + 1
+        if self._empty > _MOST_EMPTY:
+            raise ProtocolViolation("nothing but empty fragments")
+        return fragment
 
     def _leave(self, pdu: Pdu) -> NoReturn:
         """Answer what is no data: the peer releases, aborts, or does not know the protocol."""

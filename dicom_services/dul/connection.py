@@ -48,6 +48,8 @@ _LONGEST = {
 }
 """PDU type -> largest PDU-length accepted."""
 
+_MOST_UNREAD = 1 << 20
+"""Bytes that are read from a peer that goes on sending after the end."""
 _MOST_PARTS = 512
 """Of one sendmsg(2); Linux takes 1,024."""
 
@@ -155,8 +157,9 @@ class Connection:
         try:
             self._deadline = time.monotonic() + seconds
             self._shutdown(socket.SHUT_WR)
-            while self._socket.recv_into(self._view):
-                continue
+            left = _MOST_UNREAD
+            while left > 0 and (count := self._socket.recv_into(self._view)):
+                left -= count
         except (OSError, ValueError):
             pass
         finally:

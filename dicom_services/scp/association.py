@@ -161,7 +161,9 @@ class Session:
                 self._hear(late)
 
     def _hear(self, response: Message) -> None:
-        if self._notices is not None:
+        if self._notices is None:  # a response to nothing that was asked
+            self._association.abort()
+        else:
             self._notices.response(response)
 
     def _refusal(self, context_id: int, command: Command) -> int | None:
