@@ -43,11 +43,11 @@ class Deliveries:
         """Let an object be sent to a peer of the configuration; False when it is on its way, sent or given up."""
         values = {"study_id": study_id, "sop_instance_uid": sop_instance_uid, "path": path, "peer": peer}
         with self.database.begin() as connection:
-            fresh = insert(delivery).values(values).on_conflict_do_nothing()
-            made = connection.execute(fresh).rowcount > 0
-            if made:
-                jobs.defer_to_peer(self.job_app, connection, jobs.DELIVER, peer=peer)
-            return made
+            fresh = insert(delivery).values(values).on_conflict_do_nothing().returning(delivery.c.id)
+            if connection.execute(fresh).scalar_one_or_none() is None:
+                return False
+            jobs.defer_to_peer(self.job_app, connection, jobs.DELIVER, peer=peer)
+            return True
 
     def claim(self, peer: str) -> list[Delivery]:
         """Lease what is due for the peer; say `delivered`, `postponed` or `given_up` of each."""

@@ -24,8 +24,8 @@ class ProcedureSteps:
     def create(self, step: ProcedureStep) -> bool:
         """Keep a new step (N-CREATE); False when its SOP Instance UID is known already."""
         with self.database.begin() as connection:
-            fresh = insert(mpps).values(_values(step)).on_conflict_do_nothing()
-            return connection.execute(fresh).rowcount > 0
+            fresh = insert(mpps).values(_values(step)).on_conflict_do_nothing().returning(mpps.c.sop_instance_uid)
+            return connection.execute(fresh).scalar_one_or_none() is not None
 
     def change(self, sop_instance_uid: str, change: Callable[[ProcedureStep], ProcedureStep]) -> ProcedureStep | None:
         """Replace a step by what `change` makes of it (N-SET), while nobody else can; None when there is no such step.

@@ -5,6 +5,7 @@ said exactly in SQL is said more widely, or not at all. Called by query_retrieve
 """
 
 import datetime as dt
+from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,6 @@ import sqlalchemy as sa
 
 from radir_node.catalog.rows import storable_text
 from radir_node.catalog.tables import instance, series, study
-from radir_node.domain.person_name import folded
 
 PATIENT: Mapping[str, sa.Column[Any]] = {
     "PatientID": study.c.patient_id,
@@ -46,6 +46,8 @@ IMAGE: Mapping[str, sa.Column[Any]] = {
     "Columns": instance.c.columns,
     "NumberOfFrames": instance.c.number_of_frames,
 }
+_DAY = len("YYYYMMDD")
+
 COLUMNS: Mapping[str, sa.Column[Any]] = {**PATIENT, **STUDY, **SERIES, **IMAGE}
 
 
@@ -58,9 +60,9 @@ class Equal:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """Wild cards: "*" = any run of characters, "?" = any one."""
+    """One of these patterns; wild cards "*" = any run of characters, "?" = any one."""
 
-    pattern: str
+    patterns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,18 @@ Key = Equal | Like | Between
 
 
 def conditions(keys: Mapping[str, Key]) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield what rows of study, series and instance must satisfy for the keys; nothing for keys without a column."""
+    """Yield what rows of study, series and instance must satisfy for the keys; nothing for keys without a column.
+
+    Patient's Name is compared folded (radir_node.domain.person_name).
+    """
     for keyword, key in keys.items():
         condition: sa.ColumnElement[bool] | None = None
         if keyword == "ModalitiesInStudy":
             condition = _modality_in_study(key)
         elif keyword == "PatientName":
-            condition = _patient_name(key)
+            condition = _text(study.c.patient_name_key, key)
+        elif keyword == "StudyTime":
+            condition = _text(sa.func.replace(study.c.study_time, ":", ""), key)
         elif keyword in COLUMNS:
             condition = _condition(COLUMNS[keyword], key)
         if condition is not None:
@@ -100,8 +107,8 @@ def _text(column: sa.ColumnElement[str], key: Key) -> sa.ColumnElement[bool]:
     match key:
         case Equal(values):
             return column == sa.any_(sa.literal([storable_text(value) for value in values], sa.ARRAY(sa.Text)))
-        case Like(pattern):
-            return column.like(_like(storable_text(pattern)))
+        case Like(patterns):
+            return sa.or_(*(column.like(_like(storable_text(pattern))) for pattern in patterns))
         case Between(low, high):
             ends = [column >= storable_text(low)] if low else []
             return sa.and_(column != "", *ends, *([column <= storable_text(high)] if high else []))
@@ -112,19 +119,9 @@ def _like(pattern: str) -> str:
     return escaped.replace("*", "%").replace("?", "_")
 
 
-def _patient_name(key: Key) -> sa.ColumnElement[bool] | None:
-    """Compare without case and accents. A folded character may be several: "?" stands for any run of them here."""
-    match key:
-        case Equal(values):
-            return _text(study.c.patient_name_key, Equal(tuple(folded(value) for value in values)))
-        case Like(pattern):
-            return _text(study.c.patient_name_key, Like(folded(pattern).replace("?", "*")))
-    return None
-
-
 def _date(column: sa.ColumnElement[dt.date], key: Key) -> sa.ColumnElement[bool] | None:
     match key:
-        case Equal((value,)) if day := _day(value):
+        case Equal((value,)) if len(value) == _DAY and (day := _day(value)):
             return column == day
         case Between(low, high):
             ends = [column >= day] if (day := _day(low)) else []
@@ -134,11 +131,16 @@ def _date(column: sa.ColumnElement[dt.date], key: Key) -> sa.ColumnElement[bool]
 
 
 def _day(text: str) -> dt.date | None:
-    """Return a DA value as a date; None (no narrowing) when it is not one."""
-    try:
-        return dt.datetime.strptime(text, "%Y%m%d").date()
-    except ValueError:
+    """Return an end of a DA range as a date, at the nearest day that exists: 20240000 and 20249999 mean all of 2024.
+
+    None (no narrowing) when it is no date at all.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) == _DAY):
         return None
+    year, month, day = int(text[:4]), min(max(int(text[4:6]), 1), 12), max(int(text[6:]), 1)
+    if year == 0:
+        return None
+    return dt.date(year, month, min(day, monthrange(year, month)[1]))
 
 
 def _integer(column: sa.ColumnElement[int], key: Key) -> sa.ColumnElement[bool] | None:

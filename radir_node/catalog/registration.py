@@ -26,6 +26,10 @@ SeriesKey = tuple[str, str]
 """Study Instance UID, Series Instance UID."""
 
 
+_CASE_IDS = 5
+"""Pseudonyms that are tried for a new study before its registration fails."""
+
+
 @dataclass(slots=True)
 class TouchedStudy:
     """A study that the transaction holds locked, and what the batch does to it."""
@@ -97,28 +101,36 @@ class Registration:
     def _lock_studies(self, batch: Sequence[StoredInstance]) -> None:
         """Make the studies that are missing, then lock those of the batch and those that hold its instances now."""
         firsts = {item.header.study_instance_uid: item for item in reversed(batch)}
-        named = sa.select(study.c.study_instance_uid).where(_is_any(study.c.study_instance_uid, firsts))
-        missing = firsts.keys() - set(self._connection.execute(named).scalars())
-        made = self._make_studies([firsts[uid] for uid in sorted(missing)])
+        made = self._make_studies(firsts)
         owners = {row.study_instance_uid for row in self._current(_uid(item) for item in batch).values()}
         self._lock(firsts.keys() | owners, made)
 
-    def _make_studies(self, firsts: Sequence[StoredInstance]) -> set[str]:
-        rows = [
-            {
-                **study_values(item.header),
-                "patient_code": patient_code(self._secret, item.header),
-                "case_id": case_id(self._secret, item.header.study_instance_uid),
-                "first_received_at": item.received,
-                "last_received_at": item.received,
-                "opened_at": item.received,
-            }
-            for item in firsts
-        ]
-        if not rows:
-            return set()
-        fresh = insert(study).on_conflict_do_nothing(index_elements=[study.c.study_instance_uid])
-        return set(self._connection.execute(fresh.returning(study.c.study_instance_uid), rows).scalars())
+    def _make_studies(self, firsts: Mapping[str, StoredInstance]) -> set[str]:
+        """Make the studies that nobody has made; return those made here."""
+        made: set[str] = set()
+        for taken in range(_CASE_IDS):
+            missing = sorted(firsts.keys() - self._existing(firsts))
+            if not missing:
+                break
+            rows = [self._new_study(firsts[uid], taken) for uid in missing]
+            # No index is named: an insert that meets one of another transaction waits for it, whichever index it is.
+            fresh = insert(study).on_conflict_do_nothing().returning(study.c.study_instance_uid)
+            made |= set(self._connection.execute(fresh, rows).scalars())
+        return made
+
+    def _existing(self, uids: Iterable[str]) -> set[str]:
+        named = sa.select(study.c.study_instance_uid).where(_is_any(study.c.study_instance_uid, uids))
+        return set(self._connection.execute(named).scalars())
+
+    def _new_study(self, first: StoredInstance, taken: int) -> Mapping[str, Any]:
+        return {
+            **study_values(first.header),
+            "patient_code": patient_code(self._secret, first.header),
+            "case_id": case_id(self._secret, first.header.study_instance_uid, taken),
+            "first_received_at": first.received,
+            "last_received_at": first.received,
+            "opened_at": first.received,
+        }
 
     def _lock(self, uids: Collection[str], made: Collection[str] = ()) -> None:
         found = self._connection.execute(

@@ -16,6 +16,11 @@ def patient_code(secret: bytes, header: InstanceHeader) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def case_id(secret: bytes, study_instance_uid: str) -> str:
-    """Return the pseudonym that pages and reports show in place of a study, e.g. "RADIR-4F7A21C9B0"."""
-    return "RADIR-" + hashlib.blake2b(study_instance_uid.encode(), key=secret, digest_size=5).hexdigest().upper()
+def case_id(secret: bytes, study_instance_uid: str, taken: int = 0) -> str:
+    """Return the pseudonym that pages and reports show in place of a study, e.g. "RADIR-4F7A21C9B0".
+
+    It is short, to be read out: of a million studies two may well get the same. `taken` counts those that were found
+    to belong to another study already.
+    """
+    identity = study_instance_uid + "'" * taken
+    return "RADIR-" + hashlib.blake2b(identity.encode(), key=secret, digest_size=5).hexdigest().upper()

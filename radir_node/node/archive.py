@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicom_services.scp.matching import AnyOf, Exact, Range, Wildcard
+from dicom_services.scp.matching import AnyOf, Empty, Exact, Matcher, Name, Range, Wildcard
 from dicom_services.scp.ports import FindRequest, RetrieveRequest, StoredObject
 from radir_node.catalog.query_keys import Between, Equal, Key, Like
 from radir_node.catalog.query_retrieve import Holdings
@@ -32,19 +32,19 @@ class QueryArchive:
         return [StoredObject(**{**row, "path": self.root / row["path"]}) for row in found]
 
 
-CASELESS = frozenset({"PatientName"})
-"""Keywords whose index knows no case; of others a key that ignores case is left to the server."""
-
-
-def _key(keyword: str, matcher: object) -> Key | None:
+def _key(keyword: str, matcher: Matcher) -> Key | None:
     """Say a matcher so that the catalogue can narrow by it; None leaves it to the server, which applies all of them."""
     match matcher:
-        case Exact(value, ignore_case) if keyword in CASELESS or not ignore_case:
+        case Exact(value, False):
             return Equal((value,))
-        case Wildcard(pattern, ignore_case) if keyword in CASELESS or not ignore_case:
-            return Like(pattern)
         case AnyOf(values):
             return Equal(tuple(values))
+        case Empty():
+            return Equal(("",))
+        case Wildcard(pattern, False):
+            return Like((pattern,))
+        case Name() if keyword == "PatientName":
+            return Like(matcher.patterns)
         case Range(low, high):
             return Between(low, high)
     return None
