@@ -58,9 +58,7 @@ class UserIdentities:
         if config.users:
             self._passcodes = _Passcodes(config.users)
         if config.jwt_keys:
-            from dicom_services.scp.web_tokens import WebTokens  # 10 MB that store workers without tokens do without
-
-            self._tokens = WebTokens(Path(config.jwt_keys), config.jwt_issuer, config.jwt_audience)
+            self._tokens = _tokens(config)
         if config.mode == "required" and not (config.users or config.jwt_keys):
             raise InvalidSetting("dicom.user_identity: required, but there are neither users nor jwt_keys")
 
@@ -93,6 +91,12 @@ class UserIdentities:
         if self._tokens is None or not self._tokens.accepts(offered.primary):
             return _WRONG
         return Accepted(offered.primary if offered.response_requested else None)
+
+
+def _tokens(config: UserIdentity) -> "WebTokens":
+    from dicom_services.scp.web_tokens import WebTokens  # 10 MB that a node without tokens does without
+
+    return WebTokens(Path(config.jwt_keys), config.jwt_issuer, config.jwt_audience)
 
 
 class _Passcodes:
