@@ -5,16 +5,18 @@ Called by the worker (jobs.REPORT, and after jobs.DELIVER); what waits is in rad
 """
 
 import uuid
+from collections.abc import Collection, Sequence
 
 import structlog
 
 from dicom_services.commitment_messages import MOST_REFERENCES
-from dicom_services.objects.stored_object import describe
+from dicom_services.objects.stored_object import StoredObject, describe
 from dicom_services.scu.caller import Caller
 from dicom_services.scu.commitment import request_commitment
 from dicom_services.scu.event_report import report_commitment
-from radir_node.domain.commitment import SopReference
-from radir_node.errors import RadirError
+from dicom_services.scu.verify import held_at
+from radir_node.domain.commitment import CommitmentReport, FailedReference, FailureReason, SopReference
+from radir_node.errors import PeerUnavailable, RadirError
 from radir_node.node.node import Node
 from radir_node.settings import Peer
 
@@ -54,7 +56,8 @@ def peer_of(node: Node, ae_title: str) -> Peer | None:
 def request_commitments(node: Node, peer: str) -> None:
     """Ask a peer of the configuration to commit to what it took; its report may come now, or to the server later.
 
-    A peer without storage commitment is asked again after the next delivery, and never in between.
+    A peer without storage commitment is asked by C-FIND whether it has the objects. What cannot be found out now is
+    asked again after the next delivery, and never in between.
     """
     known = node.settings.dicom.peers.get(peer)
     sent = node.deliveries.unconfirmed(peer, MOST_REFERENCES) if known else ()
@@ -62,15 +65,32 @@ def request_commitments(node: Node, peer: str) -> None:
         return
     ids = [item.id for item in sent]
     found = [described for item in sent if (described := describe(node.root / item.path)) is not None]
-    references = [SopReference(item.sop_class_uid, item.sop_instance_uid) for item in found]
     transaction_uid = f"2.25.{uuid.uuid4().int}"
     node.deliveries.asked(ids, transaction_uid)  # before the request: the report may be quicker than the answer
     try:
-        request_commitment(
-            known, Caller.of(node.settings.dicom), transaction_uid, references, node.deliveries.confirm, WAIT_SECONDS
-        )
+        _ask(node, known, transaction_uid, found)
     except RadirError as error:
         node.deliveries.asked(ids, "")
         log.info("commitment_not_requested", peer=peer, reason=str(error))
     else:
-        log.info("commitment_requested", peer=peer, objects=len(references))
+        log.info("commitment_requested", peer=peer, objects=len(found))
+
+
+def _ask(node: Node, peer: Peer, transaction_uid: str, sent: Sequence[StoredObject]) -> None:
+    caller = Caller.of(node.settings.dicom)
+    references = [SopReference(item.sop_class_uid, item.sop_instance_uid) for item in sent]
+    try:
+        request_commitment(peer, caller, transaction_uid, references, node.deliveries.confirm, WAIT_SECONDS)
+    except PeerUnavailable:
+        held = held_at(peer, caller, sent)
+        node.deliveries.confirm(_judged(transaction_uid, references, held))
+
+
+def _judged(transaction_uid: str, references: Sequence[SopReference], held: Collection[str]) -> CommitmentReport:
+    """Say what a query found in the words of storage commitment."""
+    failed = [item for item in references if item.sop_instance_uid not in held]
+    return CommitmentReport(
+        transaction_uid,
+        tuple(item for item in references if item.sop_instance_uid in held),
+        tuple(FailedReference(item, FailureReason.NO_SUCH_OBJECT_INSTANCE) for item in failed),
+    )

@@ -12,6 +12,7 @@ from radir_node.node.commitment import report_commitments, request_commitments
 from radir_node.node.delivery import deliver
 from radir_node.node.encoders import radiograph_encoder, volume_encoder
 from radir_node.node.node import Node
+from radir_node.node.pacs_count import pacs_count
 from radir_node.node.reader import DicomReader
 from radir_node.node.similar_series import SimilarSeries
 
@@ -47,9 +48,11 @@ def run_worker(node: Node) -> None:
 def register(app: procrastinate.App, node: Node, indexer: Indexer) -> None:
     """Give every task name of the queue its meaning."""
 
+    pacs = pacs_count(node.settings.dicom)
+
     @app.task(name=jobs.SETTLE, retry=RETRY)
     def settle_study(study: int) -> None:
-        node.completion.settle(study)
+        node.completion.settle(study, pacs)
 
     @app.task(name=jobs.INDEX, retry=RETRY)
     def index_study(study: int) -> None:
