@@ -42,6 +42,8 @@ class FindingMention:
     status: Status
     why: str
     """Rule that decided the status."""
+    plural: bool = False
+    """Several of them, on both sides unless one is named."""
 
     @property
     def believed(self) -> bool:
@@ -51,6 +53,10 @@ class FindingMention:
     def may_lie_in(self, site: SiteMention) -> bool:
         """Tell whether the finding can be at the site, and is not kept from it by a negation."""
         return self.finding.accepts(site.key) and not (site.negated and self.believed)
+
+    def names(self, site: SiteMention) -> bool:
+        """Tell whether the site is named within the words of the finding, and is its own ("flattened diaphragms")."""
+        return self.start <= site.start < self.end and lies_in(site.key, self.finding.site or "thorax")
 
 
 @dataclass(slots=True)
@@ -107,11 +113,8 @@ def _name_sites(words: Sequence[str], hits: Sequence[list[Hit]], lexicon: Lexico
                 if site:
                     shared[start] = (start, end, AnatomyRef(site).key)
                     break
-    if not shared:
-        return hits[SITE]
-    return sorted(
-        [*shared.values(), *(site for site in hits[SITE] if site[0] not in shared or site[1] > shared[site[0]][1])]
-    )
+    whole = [site for site in hits[SITE] if site[2] and (site[0] not in shared or site[1] > shared[site[0]][1])]
+    return sorted([*shared.values(), *whole]) if shared else whole
 
 
 def _place(site: Hit, clause: Clause, starts: Sequence[int], cues: Cues, lexicon: Lexicon) -> SiteMention:
@@ -135,7 +138,9 @@ def read_side(clause: Clause, mention: Span, starts: Sequence[int]) -> str:
     for a, b, side in clause.sides:
         if side == "bilateral" and end <= a < end + _BOTH_AFTER:
             return side
-        if end <= a < end + _SIDE_AFTER and (_follows_of(clause.words, a) or not _leads_to(clause.words, b, starts)):
+        if end <= a < end + _SIDE_AFTER and (
+            a == end or _follows_of(clause.words, a) or not _leads_to(clause.words, b, starts)
+        ):
             return side
     return ""
 
@@ -150,25 +155,45 @@ def link(clause: Clause) -> list[tuple[FindingMention, str, str]]:
     owned: list[list[SiteMention]] = [[] for _ in clause.mentions]
     for site in clause.sites:
         around = [i for i, mention in enumerate(clause.mentions) if mention.start <= site.start < mention.end]
-        takers = [i for i in around or range(len(owned)) if clause.mentions[i].may_lie_in(site)]
+        takers = [
+            i
+            for i in around or range(len(owned))
+            if clause.mentions[i].may_lie_in(site) or clause.mentions[i].names(site)
+        ]
         if takers:
             owned[min(takers, key=lambda i: _distance(clause.mentions[i], site))].append(site)
     pairs = []
     for mention, own in zip(clause.mentions, owned, strict=True):
         rule = "nearest" if own else "shared"
         sites = own or _shared(mention, clause.sites)
-        if sites:
-            pairs += [(mention, key, rule) for key in _most_specific([site.key for site in sites])]
-        elif mention.finding.site:
-            pairs.append((mention, _own_site(mention, clause), "default"))
+        keys = _most_specific(_sided([site.key for site in sites], mention.finding.site))
+        if not sites or mention.finding.keeps_site:
+            keys += _own_site(mention, clause, keys)
+        pairs += [(mention, key, rule if sites else "default") for key in dict.fromkeys(keys)]
     return pairs
 
 
-def _own_site(mention: FindingMention, clause: Clause) -> str:
+def _own_site(mention: FindingMention, clause: Clause, named: Sequence[str]) -> list[str]:
+    """Give the site that goes without saying, if there is one, with the side of the sites that were named."""
+    if not mention.finding.site:
+        return []
     site, _, side = mention.finding.site.partition(":")
+    if any(key.partition(":")[0] == site for key in named):
+        return []
     if not side and SITES[site].side == "sided":
-        side = read_side(clause, (mention.start, mention.end), clause.starts)
-    return _key(site, side)
+        side = _common_side(named) or read_side(clause, (mention.start, mention.end), clause.starts)
+    return [_key(site, side or ("bilateral" if mention.plural else ""))]
+
+
+def _sided(keys: Sequence[str], own: str) -> list[str]:
+    """Give the side of the sites beside it to a finding's own site ("pleural thickening at the left apex")."""
+    side = _common_side(keys) if own in keys else ""
+    return [_key(key, side) if side and key == own else key for key in keys]
+
+
+def _common_side(keys: Sequence[str]) -> str:
+    sides = {side for side in (key.partition(":")[2] for key in keys) if side}
+    return sides.pop() if len(sides) == 1 else ""
 
 
 def _shared(mention: FindingMention, sites: Sequence[SiteMention]) -> list[SiteMention]:

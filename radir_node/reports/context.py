@@ -18,6 +18,7 @@ _REACH_AFTER = 12
 _REACH_NEGATION_AFTER = 8
 _REACH_UNCERTAIN_BEFORE = 10
 _REACH_CHANGE = 6
+_REACH_QUERY = 3
 _REACH_LABEL = 5
 """Words between a mention and a cue that can still speak of it."""
 _SCOPE_ENDS = frozenset(";:")
@@ -33,6 +34,7 @@ _RULES: tuple[tuple[str, Status, bool, int], ...] = (
     ("pre_negation", Status.ABSENT, True, _FAR),
     ("post_negation", Status.ABSENT, False, _REACH_NEGATION_AFTER),
     ("pre_uncertain", Status.UNCERTAIN, True, _REACH_UNCERTAIN_BEFORE),
+    ("post_query", Status.UNCERTAIN, False, _REACH_QUERY),
     ("post_uncertain", Status.UNCERTAIN, False, _REACH_AFTER),
 )
 """(group of cues, status it gives, whether the cue stands before the mention, reach in words); the first that holds."""
@@ -59,15 +61,20 @@ class Cues:
         return first, min((begin for begin, _ in self.breaks if begin >= end), default=len(self.words))
 
 
-def find_cues(words: Sequence[str], hits: Sequence[list[Hit]]) -> Cues:
-    """Sort the hits of a sentence into cues that hold and what limits them."""
+def find_cues(words: Sequence[str], hits: Sequence[list[Hit]], denials: Sequence[Hit] = ()) -> Cues:
+    """Sort the hits of a sentence into cues that hold and what limits them.
+
+    denials: phrases that deny a finding of their own ("heart size is normal"); their words are no cue for others.
+    """
     pseudo = hits[PSEUDO]
     before, after = hits[BEFORE], hits[AFTER]
     if pseudo:
         before, after = ([cue for cue in cues if not _overlaps(cue, pseudo)] for cues in (before, after))
+    if denials:
+        before, after = ([cue for cue in cues if not _within(cue, denials)] for cues in (before, after))
     breaks = [(index, index + 1) for index, word in enumerate(words) if word in _SCOPE_ENDS]
     if hits[BREAK]:
-        breaks += [(a, b) for a, b, _ in hits[BREAK] if not any(x <= a and b <= y for x, y, _ in (*before, *after))]
+        breaks += [hit[:2] for hit in hits[BREAK] if not _within(hit, (*before, *after))]
     questions = [(start, end) for start, end, group in pseudo if group == "pseudo_uncertain"]
     return Cues(words, breaks, questions, before, after, hits[CHANGE])
 
@@ -84,7 +91,11 @@ def judge(cues: Cues, mention: Span, lexicon: Lexicon) -> tuple[Status, str]:
         return Status.UNCERTAIN, "pseudo-negation"
     # The mention is part of the scope before it: "heart is not enlarged".
     before = [(mention[0] - start, group) for start, end, group in cues.before if first <= start and end <= mention[1]]
-    after = [(end - mention[1], group) for start, end, group in cues.after if mention[1] <= start and end <= last]
+    after = [
+        (end - mention[1], group)
+        for start, end, group in cues.after
+        if mention[1] <= start and end <= last and not (group == "post_query" and "(" in cues.words[mention[1] : start])
+    ]
     for group, status, precedes, reach in _RULES if before or after else ():
         if any(group == name and far <= reach for far, name in (before if precedes else after)):
             return status, group.replace("_", "-")
@@ -115,6 +126,10 @@ def _label_value(words: Sequence[str], end: int, lexicon: Lexicon) -> str | None
         if words[index] == ";":
             return None
     return None
+
+
+def _within(hit: Hit, others: Sequence[Hit]) -> bool:
+    return any(start <= hit[0] and hit[1] <= end for start, end, _ in others)
 
 
 def _overlaps(cue: Hit, pseudo: Sequence[Hit]) -> bool:

@@ -24,7 +24,7 @@ FINDING_FILES = ("findings", "diseases", "devices")
 DENIED = "-"
 """Before a finding's id: the phrase itself denies the finding."""
 PLURAL = "+"
-"""After an anatomy key: a plural, which means both sides unless one is named."""
+"""After an anatomy key or a finding's id: a plural, which means both sides unless one is named."""
 
 _WORD = re.compile(r"\w+|[^\w\s-]")
 _HEADINGS_REMEMBERED = 4096
@@ -33,7 +33,7 @@ _CUES = {
     BREAK: ("termination",),
     PSEUDO: ("pseudo", "pseudo_uncertain"),
     BEFORE: ("pre_historical", "pre_resolved", "hypothetical", "pre_negation", "pre_uncertain"),
-    AFTER: ("post_historical", "post_resolved", "post_negation", "post_uncertain"),
+    AFTER: ("post_historical", "post_resolved", "post_negation", "post_query", "post_uncertain"),
 }
 _SIDE_LISTS = (("left", "left"), ("right", "right"), ("bilateral", "both"))
 
@@ -50,10 +50,19 @@ class Finding:
     """Anatomy key it has when the report names none; empty: without a named site it is not tagged."""
     within: tuple[str, ...]
     """Anatomies it may be linked to; empty: only its own site, of which the report may tell the side."""
+    becomes: tuple[tuple[str, str], ...]
+    """(region, finding): what the same words mean there ("effusion" in the pericardium)."""
+
+    keeps_site: bool
+    """Whether it lies at its own site too when the report names another."""
 
     def accepts(self, site: str) -> bool:
         """Tell whether a mention of this site may belong to the finding."""
-        return any(lies_in(site, region) for region in self.within)
+        return site.partition(":")[0] == self.site or any(lies_in(site, region) for region in self.within)
+
+    def at(self, site: str) -> str:
+        """Give the id of what the finding is at a site."""
+        return next((other for region, other in self.becomes if lies_in(site, region)), self.id)
 
 
 @dataclass(frozen=True)
@@ -151,21 +160,25 @@ def _finding(entry: Mapping[str, Any], kind: str) -> Finding:
     """Sites are resolved, so that a misspelt one fails when the lexicon is loaded."""
     within = tuple(resolve(site).key for site in entry.get("within", ()))
     site = resolve(entry["site"]).key if entry["site"] else ""
-    return Finding(entry["id"], entry["label"], kind.removesuffix("s"), site, within)
+    becomes = tuple(entry.get("becomes", {}).items())
+    keeps_site = bool(entry.get("keeps_site", False))
+    return Finding(entry["id"], entry["label"], kind.removesuffix("s"), site, within, becomes, keeps_site)
 
 
 def _finding_phrases(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, int, str]]:
     for entry in entries:
+        yield from ((phrase, FINDING, entry["id"] + PLURAL) for phrase in entry.get("plural", ()))
         yield from ((phrase, FINDING, entry["id"]) for phrase in entry["phrases"])
         yield from ((phrase, FINDING, DENIED + entry["id"]) for phrase in entry.get("denied", ()))
 
 
 def _site_phrases(anatomy: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
+    yield from ((phrase, SITE, "") for phrase in anatomy["distractors"])
     for entry in anatomy["sites"]:
         _check(entry)
         site = entry["site"]
-        yield from ((phrase, SITE, AnatomyRef(site).key) for phrase in entry.get("phrases", ()))
         yield from ((phrase, SITE, site + PLURAL) for phrase in entry.get("plural", ()))
+        yield from ((phrase, SITE, AnatomyRef(site).key) for phrase in entry.get("phrases", ()))
         for side in ("left", "right", "bilateral"):
             yield from ((phrase, SITE, AnatomyRef(site, side).key) for phrase in entry.get(side, ()))
     yield from ((part, PART, part) for family in anatomy["families"] for part in family)

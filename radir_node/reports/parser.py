@@ -7,18 +7,28 @@ which the catalogue keeps with every report.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from radir_node.domain.report import Status, Tag
 from radir_node.reports.anatomy import FindingMention, link, split_clauses
 from radir_node.reports.automaton import Hit
 from radir_node.reports.context import Cues, find_cues, judge, read_change
 from radir_node.reports.language import is_written_in
-from radir_node.reports.lexicon import DENIED, FINDING, Lexicon, load_lexicon, lowered
+from radir_node.reports.lexicon import DENIED, FINDING, PLURAL, Lexicon, load_lexicon, lowered
 from radir_node.reports.sections import split_sections
-from radir_node.reports.sentences import Sentence, split_sentences
+from radir_node.reports.sentences import split_sentences, split_words
 
 PARSER_VERSION = "2"
 LANGUAGE = "en"
+
+Reading = tuple[str, str, Status, int, int, str, str]
+"""Finding, anatomy key, status, start and end within the sentence, rule, change."""
+
+ANYTHING = "abnormality"
+"""The finding of what is normal: "are normal" denies it, and all that is named before."""
+_SENTENCES_REMEMBERED = 16_384
+_LONGEST_REMEMBERED = 300
+"""Characters; a longer sentence will hardly come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +52,11 @@ def parse_report(text: str, language: str = LANGUAGE) -> ParsedReport:
     if not is_written_in(low, language, lexicon):
         return ParsedReport((), "")
     tags = [
-        tag
+        Tag(finding, anatomy, status, begin + start, begin + end, begin, stop, rule, change)
         for section in split_sections(low, lexicon)
         if section.spoken
-        for sentence in split_sentences(text, low, section.start, section.end)
-        for tag in _sentence_tags(sentence, lexicon)
+        for begin, stop in split_sentences(text, low, section.start, section.end)
+        for finding, anatomy, status, start, end, rule, change in _read(low[begin:stop], lexicon)
     ]
     return ParsedReport(tuple(tags), language)
 
@@ -62,11 +72,11 @@ def status_of(text: str, start: int, end: int, language: str = LANGUAGE) -> tupl
     Present where no word of a sentence lies there. Raises FileNotFoundError for a language without lexicon.
     """
     low, lexicon = lowered(text), load_lexicon(language)
-    for sentence in split_sentences(text, low, 0, len(text)):
-        inside = [i for i, place in enumerate(sentence.starts) if start <= place < end]
+    for begin, stop in split_sentences(text, low, 0, len(text)):
+        words, starts = split_words(low[begin:stop])
+        inside = [i for i, place in enumerate(starts) if start <= begin + place < end]
         if inside:
-            cues = find_cues(sentence.words, lexicon.phrases.find(sentence.words))
-            return judge(cues, (inside[0], inside[-1] + 1), lexicon)
+            return judge(find_cues(words, lexicon.phrases.find(words)), (inside[0], inside[-1] + 1), lexicon)
     return Status.PRESENT, "stated"
 
 
@@ -88,29 +98,37 @@ def default_site(finding: str) -> str:
     return known.site if known else ""
 
 
-def _sentence_tags(sentence: Sentence, lexicon: Lexicon) -> Iterator[Tag]:
-    hits = lexicon.phrases.find(sentence.words)
+def _read(sentence: str, lexicon: Lexicon) -> tuple[Reading, ...]:
+    """Read one lower-cased sentence. More than half of the sentences of an archive repeat: they are remembered."""
+    if len(sentence) > _LONGEST_REMEMBERED:
+        return tuple(_readings(sentence, lexicon))
+    return _remembered(sentence, lexicon.language)
+
+
+@lru_cache(maxsize=_SENTENCES_REMEMBERED)
+def _remembered(sentence: str, language: str) -> tuple[Reading, ...]:
+    return tuple(_readings(sentence, load_lexicon(language)))
+
+
+def _readings(sentence: str, lexicon: Lexicon) -> Iterator[Reading]:
+    words, starts = split_words(sentence)
+    hits = lexicon.phrases.find(words)
     named = [hit for hit in hits[FINDING] if hit[2]]
     if not named:
         return
-    cues = find_cues(sentence.words, hits)
+    cues = find_cues(words, hits, [hit for hit in named if hit[2].startswith(DENIED) and hit[2] != DENIED + ANYTHING])
     mentions = [_mention(hit, cues, lexicon) for hit in named]
-    for clause in split_clauses(sentence.words, hits, mentions, cues, lexicon):
+    for clause in split_clauses(words, hits, mentions, cues, lexicon):
         for mention, anatomy, rule in link(clause):
-            yield Tag(
-                mention.finding.id,
-                anatomy,
-                mention.status,
-                *sentence.span(mention.start, mention.end),
-                sentence.start,
-                sentence.end,
-                f"{mention.why}/{rule}",
-                read_change(cues, (mention.start, mention.end)),
-            )
+            start, end = starts[mention.start], starts[mention.end - 1] + len(words[mention.end - 1])
+            change = read_change(cues, (mention.start, mention.end))
+            yield mention.finding.at(anatomy), anatomy, mention.status, start, end, f"{mention.why}/{rule}", change
 
 
 def _mention(hit: Hit, cues: Cues, lexicon: Lexicon) -> FindingMention:
     start, end, meaning = hit
+    finding = lexicon.findings[meaning.removeprefix(DENIED).removesuffix(PLURAL)]
     if meaning.startswith(DENIED):
-        return FindingMention(start, end, lexicon.findings[meaning.removeprefix(DENIED)], Status.ABSENT, "denied")
-    return FindingMention(start, end, lexicon.findings[meaning], *judge(cues, (start, end), lexicon))
+        return FindingMention(start, end, finding, Status.ABSENT, "denied")
+    status, why = judge(cues, (start, end), lexicon)
+    return FindingMention(start, end, finding, status, why, meaning.endswith(PLURAL))

@@ -1,108 +1,63 @@
-"""Cut a section into sentences of words, without copying text. Used by the parser and, through it, by what is shown."""
+"""Cut a section into sentences, and a sentence into words. Used by the parser and, through it, by what is shown."""
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-_TOKEN = re.compile(r"\w+|\r\n|[\n\r\u2028\u2029]|[^\w\s-]|(?<=\s)-+(?=\s)")
-"""Words, line ends and marks; a hyphen within a word parts words as a blank does."""
-_STOPS = frozenset(".!?")
-_LINE_ENDS = frozenset(("\n", "\r", "\r\n", "\u2028", "\u2029"))
+_BOUNDARY = re.compile(r"[.!?]+|\r\n|[\n\r\u2028\u2029]")
 _CLOSING = "\"')]”’"
-_ABBREVIATIONS = frozenset(
-    (
-        *"abcdefghijklmnopqrstuvwxyz",
-        "dr",
-        "prof",
-        "mr",
-        "mrs",
-        "ms",
-        "st",
-        "vs",
-        "approx",
-        "incl",
-        "resp",
-        "fig",
-        "cf",
-        "etc",
-        "min",
-        "max",
-        "ca",
-    )
+_BEFORE_STOP = re.compile(
+    r"(?:\b(?:dr|prof|mr|mrs|ms|st|vs|approx|incl|resp|fig|cf|etc|min|max|ca|[a-z])"
+    r"|[\n\r.!?] *\(?\d{1,2}|\A\(?\d{1,2})\Z"
 )
-_BULLETS = frozenset("(-*•·–▪◦>\"“”')")
+"""An abbreviation or the number of a list, after which a stop ends nothing."""
+_LONGEST_BEFORE_STOP = 8
+_LIST_MARK = re.compile(r"[\s(*•·▪◦>\"“”'–-]*(?:\d{1,2}[.)](?=\s|\Z)\s*)?")
 _STARTS_ITEM = re.compile(r"[ \t]*(?:\(?\d{1,2}[.)]\s|[-*•·–]\s|[A-Za-z][A-Za-z /&]{1,40}:|\r|\n|\Z|[A-Z])")
 _WRAPPED_LINE = 55
 """A line at least this long that ends without a full stop goes on in the next one."""
+_WORD = re.compile(r"\w+|[^\w\s.!-]|(?<=\s)-+(?=\s)")
+"""Words and marks that mean something; a hyphen within a word parts words as a blank does."""
 
 
-@dataclass(slots=True)
-class Sentence:
-    """Words of a sentence, lower case, with the place in the text at which each begins. Marks are words too."""
-
-    words: list[str] = field(default_factory=list)
-    starts: list[int] = field(default_factory=list)
-    end: int = 0
-    """Place in the text after its last character; zero while words are still coming."""
-
-    @property
-    def start(self) -> int:
-        return self.starts[0]
-
-    def span(self, first: int, after: int) -> tuple[int, int]:
-        """Give the place in the text of words[first:after]."""
-        return self.starts[first], self.starts[after - 1] + len(self.words[after - 1])
-
-
-def split_sentences(text: str, low: str, start: int, end: int) -> Iterator[Sentence]:
-    """Yield the sentences of text[start:end], list marks left out. low: the text in lower case.
+def split_sentences(text: str, low: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each sentence of text[start:end], list marks and outer blanks left out.
 
     A line break ends a sentence unless the line was wrapped: long, without a stop, or going on in lower case.
+    low: the text in lower case.
     """
-    sentence, line_begin = Sentence(), start
-    words, starts = sentence.words, sentence.starts
-    for match in _TOKEN.finditer(low, start, end):
-        word = match[0]
-        if word in _STOPS:
-            ends = _ends_at_stop(text, sentence, match.start(), end)
-        elif word in _LINE_ENDS:
-            ends = _ends_at_line(text, line_begin, match.start(), match.end(), end)
-            line_begin = match.end()
+    begin = line_begin = start
+    for match in _BOUNDARY.finditer(low, start, end):
+        place, after = match.span()
+        if text[place] in ".!?":
+            ends = _ends_at_stop(text, low, begin, place, after, end)
         else:
-            words.append(word)
-            starts.append(match.start())
-            continue
+            ends = _ends_at_line(text, line_begin, place, after, end)
+            line_begin = after
         if ends:
-            yield from _finished(sentence)
-            sentence = Sentence()
-            words, starts = sentence.words, sentence.starts
-    yield from _finished(sentence)
+            yield from _trimmed(text, begin, after)
+            begin = after
+    yield from _trimmed(text, begin, end)
 
 
-def _ends_at_stop(text: str, sentence: Sentence, place: int, end: int) -> bool:
-    """Take a stop in: one after an abbreviation, a list number or within brackets ends nothing.
+def split_words(sentence: str) -> tuple[list[str], list[int]]:
+    """Give the words of a lower-cased sentence, marks among them, and the place of each."""
+    words, starts = [], []
+    for match in _WORD.finditer(sentence):
+        words.append(match[0])
+        starts.append(match.start())
+    return words, starts
 
-    Within a word it ends the sentence where the next word begins large ("lobe.No").
-    """
-    words = sentence.words
-    if text[place] == "?":
-        words.append("?")
-        sentence.starts.append(place)
-    elif words and words[-1] in _ABBREVIATIONS:
+
+def _ends_at_stop(text: str, low: str, begin: int, place: int, after: int, end: int) -> bool:
+    """Stops after an abbreviation, a list number or in brackets end nothing; in a word: where the next begins large."""
+    if text[place] == "." and _BEFORE_STOP.search(low[max(begin, place - _LONGEST_BEFORE_STOP) : place]):
         return False
-    following = place + 1
+    following = after
     while following < end and text[following] in _CLOSING:
         following += 1
-    if following > place + 1 and text[place] == "?":
-        return False
-    if following < end and not text[following].isspace():
-        return text[following].isupper() and text[following + 1 : following + 2].islower()
-    if len(words) == 1 and words[0].isdigit():
-        words.clear()
-        sentence.starts.clear()
-        return False
-    sentence.end = place + 1
-    return True
+    if following >= end or text[following].isspace():
+        return following == after or text[place] != "?"
+    return text[following].isupper() and text[following + 1 : following + 2].islower()
 
 
 def _ends_at_line(text: str, line_begin: int, line_end: int, following: int, end: int) -> bool:
@@ -113,16 +68,10 @@ def _ends_at_line(text: str, line_begin: int, line_end: int, following: int, end
     return not (starts_like_a_name and line_end - line_begin >= _WRAPPED_LINE)
 
 
-def _finished(sentence: Sentence) -> Iterator[Sentence]:
-    """Take list marks away; what then has no word is no sentence."""
-    words = sentence.words
-    mark = 0
-    while mark < len(words) and words[mark] in _BULLETS:
-        mark += 1
-    if len(words) > mark + 1 and words[mark + 1] == ")" and words[mark].isdigit():
-        mark += 2
-    if mark:
-        del words[:mark], sentence.starts[:mark]
-    if words:
-        sentence.end = max(sentence.end, sentence.starts[-1] + len(words[-1]))
-        yield sentence
+def _trimmed(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    mark = _LIST_MARK.match(text, begin, end)
+    begin = mark.end() if mark else begin
+    while end > begin and text[end - 1].isspace():
+        end -= 1
+    if end > begin:
+        yield begin, end

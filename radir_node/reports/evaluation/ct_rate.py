@@ -15,17 +15,16 @@ from radir_node.reports.parser import parse
 
 COLLECTION = "ct_rate"
 FILE = "ct_rate_reports_18labels.csv"
-_DEVICES = ("support_device", "cardiac_device", "postsurgical_change", "stent", "implant", "foreign_body")
+_DEVICES = ("support_device", "cardiac_device", "surgical_material", "stent", "implant", "foreign_body")
 
 LABELS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "Medical material": tuple((device, "thorax") for device in _DEVICES),
-    "Arterial wall calcification": (("atherosclerosis", "thorax"), ("calcification", "aorta")),
+    "Arterial wall calcification": (("atherosclerosis", "aorta"), ("atherosclerosis", "chest_wall")),
     "Cardiomegaly": (("cardiomegaly", "heart"),),
     "Pericardial effusion": (("pericardial_effusion", "pericardium"),),
     "Coronary artery wall calcification": (
         ("coronary_calcification", "coronary_artery"),
         ("atherosclerosis", "coronary_artery"),
-        ("calcification", "coronary_artery"),
     ),
     "Hiatal hernia": (("hernia", "esophageal_hiatus"),),
     "Lymphadenopathy": (("lymphadenopathy", "thorax"),),

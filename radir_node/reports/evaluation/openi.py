@@ -57,7 +57,7 @@ _GOLD_SITES: Mapping[str, str] = {
 _OUR_SITES: Mapping[str, tuple[str, ...]] = {
     "lower lung": ("lower_lobe", "lower_zone_base"),
     "upper lobe": ("upper_lobe", "upper_zone"),
-    "middle lobe": ("middle_lobe:right", "mid_zone:right"),
+    "middle lobe": ("middle_lobe:right", "mid_zone:right", "mid_zone:bilateral"),
     "lingula": ("lingula:left", "mid_zone:left"),
     "apex": ("lung_apex",),
     "hilum": ("hilum", "hilar_node"),
@@ -76,6 +76,8 @@ _OUR_SITES: Mapping[str, tuple[str, ...]] = {
 }
 """Site of the gold -> our anatomy keys that are it; aorta and abdomen include their parts."""
 
+_ONLY_BY: Mapping[str, tuple[str, ...]] = {"heart": ("cardiomegaly",)}
+"""Sites that the gold takes from the heading of one finding alone."""
 _WITH_PARTS = ("aorta", "abdomen")
 _WITHOUT_SIDE = ("spine", "aorta", "mediastinum", "trachea", "abdomen", "heart")
 _ONE_SIDED = {"lingula": "left"}
@@ -123,7 +125,8 @@ def _stated(tag: Tag) -> bool:
 
 
 def _believed(tag: Tag) -> bool:
-    return tag.status in (Status.PRESENT, Status.UNCERTAIN)
+    """What the reader is asked to look for ("evaluate for nodule") is not believed to be there."""
+    return tag.status in (Status.PRESENT, Status.UNCERTAIN) and not tag.rule.startswith("hypothetical")
 
 
 def _any(tag: Tag) -> bool:
@@ -141,8 +144,11 @@ def _sites(tag: Tag, keep: Reading) -> set[Element]:
     return {
         pair
         for name, keys in _OUR_SITES.items()
-        if {tag.anatomy, site}.intersection(keys)
-        or (name in _WITH_PARTS and any(is_at_or_below(tag.anatomy, whole) for whole in keys))
+        if tag.finding in _ONLY_BY.get(name, (tag.finding,))
+        and (
+            {tag.anatomy, site}.intersection(keys)
+            or (name in _WITH_PARTS and any(is_at_or_below(tag.anatomy, whole) for whole in keys))
+        )
         for pair in _with_sides(name, side)
     }
 
