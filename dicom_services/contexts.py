@@ -184,8 +184,13 @@ def is_receiving(sop_class_uids: Iterable[str]) -> bool:
 
 
 def _agree_on_find(wanted: bytes) -> bytes:
-    """Answer the extended negotiation of C-FIND (PS3.4 C.5.1.1): relational queries and combined date and time."""
-    return bytes((_flag(wanted, 0), _flag(wanted, 1), 0, 0, 0))[: max(len(wanted), 1)]
+    """Answer the extended negotiation of C-FIND (PS3.4 C.5.1.1).
+
+    Relational queries, combined date and time, empty values and multiple values; neither fuzzy names, time zones nor
+    conversion of enhanced images.
+    """
+    answer = (_flag(wanted, 0), _flag(wanted, 1), 0, 0, 0, _flag(wanted, 5), _flag(wanted, 6))
+    return bytes(answer[: max(len(wanted), 1)])
 
 
 def _agree_on_retrieve(wanted: bytes) -> bytes:

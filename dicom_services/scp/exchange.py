@@ -85,6 +85,11 @@ class Exchange:
         return self._agreed(1)
 
     @property
+    def empty_value(self) -> bool:
+        """Whether empty value matching was negotiated (PS3.4 C.5.1.1)."""
+        return self._agreed(5)
+
+    @property
     def alive(self) -> bool:
         return self.association.established
 

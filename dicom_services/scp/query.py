@@ -36,7 +36,7 @@ def answer_find(exchange: Exchange, query: QueryPort, similar: SimilarCasesPort,
     """Send one pending response per match, then the final status (PS3.4 C.4.1.2)."""
     try:
         identifier = read_identifier(exchange.dataset or b"", exchange.transfer_syntax)
-        negotiated = Negotiated(exchange.relational, exchange.combined_datetime)
+        negotiated = Negotiated(exchange.relational, exchange.combined_datetime, exchange.empty_value)
         parsed = parse_find(identifier, exchange.is_patient_root, negotiated)
         _answer(exchange, parsed, matches(parsed, query, similar), config.ae_title)
     except MalformedIdentifier as error:

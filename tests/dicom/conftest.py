@@ -141,6 +141,7 @@ class MemoryArchive:
             "AccessionNumber": header.accession_number,
             "StudyDescription": header.study_description,
             "ModalitiesInStudy": sorted({h.modality for h in study}),
+            "SOPClassesInStudy": sorted({h.sop_class_uid for h in study}),
             "NumberOfStudyRelatedSeries": len({h.series_instance_uid for h in study}),
             "NumberOfStudyRelatedInstances": len(study),
         }
