@@ -256,6 +256,7 @@ class Association:
         self.established = False
         self._pending.clear()
         if reason is not None:
+            self.connection.end_within(ABORT_SECONDS)
             with suppress(AssociationEnded):
                 self.connection.send(encode_abort(source, reason if source == _PROVIDER else 0))
         self.connection.finish(ABORT_SECONDS)
