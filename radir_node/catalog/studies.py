@@ -1,24 +1,19 @@
 """The life of a study in the catalogue: taken up for indexing, finished with its vectors, listed for people."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import procrastinate
 import sqlalchemy as sa
-from numpy.typing import NDArray
-from sqlalchemy.dialects.postgresql import insert
 
 from radir_node.catalog import jobs
 from radir_node.catalog.database import Database
-from radir_node.catalog.tables import embedding, index_change, instance, measure, report, report_tag, series, study
+from radir_node.catalog.outcome_rows import unchanged_units, write_outcome
+from radir_node.catalog.tables import embedding, instance, report, series, study
 from radir_node.catalog.transitions import OPEN_STATES
-from radir_node.catalog.vectors import model_key
-from radir_node.domain.embedding import Encoded
 from radir_node.domain.indexing import Outcome, StudyWork
-from radir_node.domain.report import Tag
 from radir_node.domain.study import InstanceHeader, StudyState
 
 _ORPHANS = sa.text("""
@@ -48,7 +43,7 @@ class Studies:
                 return None
             connection.execute(sa.update(study).where(study.c.id == study_id).values(state=StudyState.ENCODING))
             found = _instances(connection, study_id, row)
-            return StudyWork(study_id, found, row.last_received_at)
+            return StudyWork(study_id, found, row.last_received_at, unchanged_units(connection, study_id))
 
     def finish(self, work: StudyWork, outcome: Outcome) -> bool:
         """Write everything about an indexed study at once; False, and nothing, when it was reopened meanwhile."""
@@ -58,10 +53,7 @@ class Studies:
             ).one()
             if row.state != StudyState.ENCODING or row.last_received_at != work.mark:
                 return False
-            _write_reports(connection, work.study_id, outcome)
-            _write_vectors(connection, work.study_id, outcome)
-            _write_measures(connection, work.study_id, outcome.encoded)
-            _write_reasons(connection, work.study_id, outcome.not_indexable)
+            write_outcome(connection, work.study_id, outcome)
             connection.execute(
                 sa.update(study)
                 .where(study.c.id == work.study_id)
@@ -106,7 +98,7 @@ class Studies:
         return len(orphans)
 
     def reindex(self, states: Collection[StudyState], study_instance_uid: str = "") -> int:
-        """Queue studies in those states for indexing again, all or one; return how many."""
+        """Queue studies in those states for indexing again, every image of them, all or one; return how many."""
         chosen: sa.ColumnElement[bool] = study.c.state.in_(states)
         if study_instance_uid:
             chosen &= study.c.study_instance_uid == study_instance_uid
@@ -115,6 +107,7 @@ class Studies:
             found = list(connection.execute(in_order).scalars())
             again = {"state": StudyState.QUEUED, "reason": ""}
             connection.execute(sa.update(study).where(study.c.id.in_(found)).values(**again))
+            connection.execute(sa.update(series).where(series.c.study_id.in_(found)).values(indexed_content=""))
             for key in found:
                 jobs.defer(self.job_app, connection, jobs.INDEX, study=key)
         return len(found)
@@ -197,95 +190,3 @@ def _header_names(table: sa.Table) -> set[str]:
 
 def _header_part(row: sa.RowMapping) -> dict[str, Any]:
     return {name: row[table.c[name]] for table in (series, instance) for name in _header_names(table)}
-
-
-def _write_reports(connection: sa.Connection, study_id: int, outcome: Outcome) -> None:
-    connection.execute(sa.delete(report).where(report.c.study_id == study_id))
-    for text, tags in outcome.reports:
-        report_id = connection.execute(
-            insert(report)
-            .values(
-                study_id=study_id,
-                sop_instance_uid=text.source_sop_instance_uid,
-                title=text.title,
-                text=text.text,
-                parser_version=outcome.parser_version,
-            )
-            .returning(report.c.id)
-        ).scalar_one()
-        rows = [{**_tag_values(tag), "report_id": report_id} for tag in tags]
-        if rows:
-            connection.execute(sa.insert(report_tag), rows)
-
-
-def _tag_values(tag: Tag) -> dict[str, Any]:
-    return {
-        "finding": tag.finding,
-        "anatomy": tag.anatomy,
-        "status": tag.status,
-        "span_start": tag.start,
-        "span_end": tag.end,
-        "sentence_start": tag.sentence_start,
-        "sentence_end": tag.sentence_end,
-        "rule": tag.rule,
-    }
-
-
-def _write_vectors(connection: sa.Connection, study_id: int, outcome: Outcome) -> None:
-    """Make the study's vectors those of the outcome and tell the index what changed.
-
-    An equal vector keeps its row: a study that is indexed again unchanged (its own report came back from the PACS, say)
-    leaves the index as it is, hence the report, hence nothing to push.
-    """
-    wanted = _wanted(connection, outcome)
-    gone = []
-    for row in connection.execute(sa.select(embedding).where(embedding.c.study_id == study_id)):
-        key = (row.model_version_id, row.unit_uid, row.anatomy)
-        if key in wanted and np.array_equal(wanted[key], row.vec):
-            del wanted[key]
-        else:
-            gone.append(row.id)
-    connection.execute(sa.delete(embedding).where(embedding.c.id.in_(gone)))
-    names = ("model_version_id", "unit_uid", "anatomy")
-    rows = [{**dict(zip(names, key, strict=True)), "study_id": study_id, "vec": vec} for key, vec in wanted.items()]
-    made = connection.execute(sa.insert(embedding).returning(embedding.c.id), rows).scalars() if rows else ()
-    changes = [{"op": "delete", "embedding_id": key} for key in gone]
-    changes += [{"op": "upsert", "embedding_id": key} for key in made]
-    if changes:
-        connection.execute(sa.insert(index_change), changes)
-
-
-def _wanted(connection: sa.Connection, outcome: Outcome) -> dict[tuple[int, str, str], NDArray[np.float16]]:
-    if outcome.model is None:
-        return {}
-    version = model_key(connection, outcome.model)
-    return {
-        (version, item.unit_uid, anatomy): vector.astype(np.float16)
-        for item in outcome.encoded
-        for anatomy, vector in item.vectors.items()
-    }
-
-
-def _write_measures(connection: sa.Connection, study_id: int, encoded: Iterable[Encoded]) -> None:
-    connection.execute(sa.delete(measure).where(measure.c.study_id == study_id))
-    rows = [
-        {"study_id": study_id, "unit_uid": item.unit_uid, "name": name, "value": value}
-        for item in encoded
-        for name, value in item.features.items()
-    ]
-    if rows:
-        connection.execute(sa.insert(measure), rows)
-
-
-def _write_reasons(connection: sa.Connection, study_id: int, reasons: Mapping[str, str]) -> None:
-    of_study = sa.select(series.c.id).where(series.c.study_id == study_id).scalar_subquery()
-    connection.execute(sa.update(instance).where(instance.c.series_id.in_(of_study)).values(reason=""))
-    by_reason: dict[str, list[str]] = {}
-    for uid, reason in reasons.items():
-        by_reason.setdefault(reason, []).append(uid)
-    for reason, uids in by_reason.items():
-        connection.execute(
-            sa.update(instance)
-            .where(instance.c.series_id.in_(of_study), instance.c.sop_instance_uid.in_(uids))
-            .values(reason=reason)
-        )

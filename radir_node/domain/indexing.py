@@ -17,6 +17,8 @@ class StudyWork:
     instances: tuple[tuple[str, InstanceHeader], ...]
     """(path relative to the storage root, header)."""
     mark: dt.datetime
+    unchanged: Mapping[str, str] = field(default_factory=dict)
+    """Unit (Encoded.unit_uid) -> id of the model that made its vectors, where nothing of its series changed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +34,5 @@ class Outcome:
     parser_version: str = ""
     not_indexable: Mapping[str, str] = field(default_factory=dict)
     """SOP Instance UID -> reason."""
+    kept: frozenset[str] = frozenset()
+    """Units whose vectors and measures stay as they are."""

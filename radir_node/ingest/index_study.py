@@ -1,7 +1,7 @@
 """Index one complete study: read, tag, encode, and write everything in one transaction. Called by the worker's job."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -72,14 +72,16 @@ class Indexer:
         texts, unread = self.reader.reports(instances)
         reports = tuple((text, parse(text.text)) for text in texts)
         prepared = self.reader.prepare(instances)
-        encoded, unencoded = self._encode(prepared, instances)
+        model = (self.volumes if prepared.modality is Modality.CT else self.radiographs).version
+        fresh, kept = _changed(prepared, {unit for unit, made_by in work.unchanged.items() if made_by == model.id})
+        encoded, unencoded = self._encode(fresh, instances)
         reasons = {**unread, **unencoded}
         read = Outcome(StudyState.NOT_INDEXABLE, reports=reports, parser_version=PARSER_VERSION, not_indexable=reasons)
-        if not encoded:
+        if not encoded and not kept:
             return replace(read, reason=summary(reasons))
         self.reader.save_preview(prepared, work.study_id)
-        model = (self.volumes if prepared.modality is Modality.CT else self.radiographs).version
-        return replace(read, state=StudyState.INDEXED, modality=prepared.modality, model=model, encoded=tuple(encoded))
+        indexed = replace(read, state=StudyState.INDEXED, modality=prepared.modality, model=model, kept=kept)
+        return replace(indexed, encoded=tuple(encoded))
 
     def _encode(self, prepared: PreparedStudy, instances: Instances) -> tuple[list[Encoded], Mapping[str, str]]:
         """Encode every image that can be; return the vectors, and SOP Instance UID -> reason for all others."""
@@ -98,6 +100,15 @@ class Indexer:
                 ]
                 reasons.update(dict.fromkeys(members, str(error)))
         return encoded, reasons
+
+
+def _changed(prepared: PreparedStudy, unchanged: Collection[str]) -> tuple[PreparedStudy, frozenset[str]]:
+    """Part what must be encoded from the units whose vectors stay: of a late instance, its own series is encoded."""
+    radiographs = tuple(image for image in prepared.radiographs if image.sop_instance_uid not in unchanged)
+    volumes = tuple(volume for volume in prepared.volumes if volume.series_instance_uid not in unchanged)
+    units = {image.sop_instance_uid for image in prepared.radiographs}
+    units |= {volume.series_instance_uid for volume in prepared.volumes}
+    return replace(prepared, radiographs=radiographs, volumes=volumes), frozenset(units.intersection(unchanged))
 
 
 def summary(reasons: Mapping[str, str]) -> str:

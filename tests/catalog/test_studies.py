@@ -1,5 +1,6 @@
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from radir_node.catalog.database import Database
 from radir_node.catalog.intake import Intake
 from radir_node.catalog.query_retrieve import Holdings
 from radir_node.catalog.studies import Studies
+from radir_node.catalog.tables import measure
 from radir_node.catalog.vectors import Vectors
 from radir_node.domain.embedding import GLOBAL, Encoded, ModelVersion
 from radir_node.domain.indexing import Outcome, StudyWork
@@ -105,6 +107,49 @@ def test_indexing_again_unchanged_leaves_the_index_alone(
 
     assert before == [row.id for row in Vectors(database).rows()]
     assert () == Vectors(database).changes_since(watermark).ids
+
+
+def test_vectors_of_series_that_did_not_change_are_named_and_kept(
+    work: StudyWork,
+    studies: Studies,
+    intake: Intake,
+    completion: CompletionTracker,
+    stored: Stored,
+    database: Database,
+) -> None:
+    """A late instance in another series leaves the vectors of the first as they are, rows and measures included."""
+    studies.finish(work, indexed())
+    before = [row.id for row in Vectors(database).rows()]
+    late = stored(sop="1.2.5", sha256="late")
+    intake.register(replace(late, header=replace(late.header, series_instance_uid="1.2.77")))
+    completion.settle(1)
+    again = studies.start(1)
+    assert again is not None
+
+    studies.finish(again, replace(indexed(), encoded=(), kept=frozenset(again.unchanged)))
+
+    assert {"1.2.3": MODEL.id} == again.unchanged
+    assert before == [row.id for row in Vectors(database).rows()]
+    with database.begin() as connection:
+        assert [0.6] == connection.execute(sa.select(measure.c.value)).scalars().all()
+
+
+@pytest.mark.parametrize("change", ["late instance", "correction", "reindex"])
+def test_vectors_of_a_series_that_changed_are_made_anew(
+    work: StudyWork, studies: Studies, intake: Intake, completion: CompletionTracker, stored: Stored, change: str
+) -> None:
+    """Another instance, another content, or an operator who asked for it."""
+    studies.finish(work, indexed())
+    if change == "reindex":
+        studies.reindex([StudyState.INDEXED])
+    else:
+        intake.register(stored(sop="1.2.5" if change == "late instance" else "1.2.3", sha256="other"))
+        completion.settle(1)
+
+    again = studies.start(1)
+
+    assert again is not None
+    assert {} == again.unchanged
 
 
 def test_our_own_report_that_comes_back_reopens_nothing(
