@@ -4,6 +4,7 @@
 #   make demo ARGS="--triton"                             encoders behind a real Triton server
 #   make test ARGS="-k search"                            some of the tests
 #   make bench-dicom ARGS="--quick"                       the DICOM server beside DCMTK and stock pynetdicom
+#   make fuzz-dicom ARGS="--pdus 20000"                   malformed PDUs against it
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +15,7 @@ export RADIR_TRITON_VENV := $(abspath $(TRITON_VENV))
 # What the tests talk to: DICOM toolkits, validators, a PACS, a browser. Only tests need them.
 TEST_PACKAGES := dcmtk dicom3tools libpixelmed-java libcommons-codec-java default-jre-headless orthanc chromium libpython3-dev
 
-.PHONY: demo test lint unit tools triton bench-dicom clean
+.PHONY: demo test lint unit tools triton bench-dicom fuzz-dicom clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/radir demo $(ARGS)
@@ -71,6 +72,9 @@ triton: $(VENV)/.runtime
 # Minutes, on a machine that does nothing else: everything is measured in one run.
 bench-dicom: $(VENV)/.test tools
 	@$(BIN)/python tests/bench $(ARGS)
+
+fuzz-dicom: $(VENV)/.test tools
+	@$(BIN)/python tests/bench/fuzz.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(TRITON_VENV) .radir out

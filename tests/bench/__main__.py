@@ -107,14 +107,17 @@ class Bench:
         self.node = stack.enter_context(node(folder))
         database = open_database("", folder / "node" / "postgres")
         stack.callback(database.close)
+        workloads.find(self.node, workloads.NOTHING)  # answered once the catalogue has its tables
         fill_catalogue(database.url, STUDIES, IMAGES)
         self.report.facts["fsync of Postgres"] = setting(database.url, "fsync")
         self.single = stack.enter_context(storescp(folder))
         self.fork = stack.enter_context(storescp(folder, fork=True))
         self.library = stack.enter_context(pynetdicom(folder, STUDIES, IMAGES))
-        self.files = {
-            name: Files(count, side, sop_class, [folder / "sent" / f"{side}-{n}" for n in range(4)]).write()
-            for name, count, side, sop_class in SIZES
+        sent = folder / "sent"
+        self.one = {name: Files(n, side, uid, [sent / f"{side}"]).write() for name, n, side, uid in SIZES}
+        self.four = {
+            name: Files(n, side, uid, [sent / f"{side}-{k}" for k in range(1, 5)]).write()
+            for name, n, side, uid in SIZES
         }
 
     def each(
@@ -129,11 +132,11 @@ class Bench:
 
     def store(self) -> None:
         for name, count, *_ in SIZES:
-            self._store(f"{count} x {name}", self._one(name), (self.node, self.single, self.library))
+            self._store(f"{count} x {name}", self.one[name], (self.node, self.single, self.library))
 
     def parallel(self) -> None:
         for name, count, *_ in SIZES:
-            self._store(f"4 x ({count} x {name})", self.files[name], (self.node, self.fork, self.library))
+            self._store(f"4 x ({count} x {name})", self.four[name], (self.node, self.fork, self.library))
 
     def nagle(self) -> None:
         if self.options.quick:
@@ -141,14 +144,10 @@ class Bench:
         with storescp(self.folder, no_delay=False) as plain:
             for name, count, *_ in SIZES:
                 row = f"{count} x {name}, Nagle on"
-                self._store(row, self._one(name), (self.node, plain, self.library), no_delay=False, times=2)
+                self._store(row, self.one[name], (self.node, plain, self.library), no_delay=False, times=2)
 
     def _studies(self, system: System) -> int:
         return HELD_BY_DCMQRSCP if system is self._archive else STUDIES
-
-    def _one(self, name: str) -> Files:
-        whole = self.files[name]
-        return Files(whole.count, whole.side, whole.sop_class_uid, whole.folders[:1], whole.generation)
 
     def _store(
         self, row: str, files: Files, systems: tuple[System, ...], no_delay: bool = True, times: int = 0
@@ -165,19 +164,8 @@ class Bench:
         disk = Measured(
             [workloads.disk_alone(files, self.folder / "disk") for _ in range(times or self.options.repeat)]
         )
-        for whole in self.files.values():
-            if whole.side == files.side:
-                whole.generation = files.generation
-                self._level(whole, files)
         extra = {"registered": Measured(registered), "disk alone": disk}
         self.report.add("C-STORE", row, "s", found, extra, megabytes=files.bytes * len(files.folders) / 1e6)
-
-    def _level(self, whole: Files, used: Files) -> None:
-        """Rewrite the folders that one association did not use, so that all are of one generation again."""
-        if len(used.folders) < len(whole.folders):
-            for folder in whole.folders:
-                remove(folder)
-            whole.write()
 
     def set_up(self) -> None:
         systems = (self.node, self.single, self.library)
@@ -212,7 +200,7 @@ class Bench:
 
     def find_while_storing(self) -> None:
         seconds = 3.0 if self.options.quick else 10.0
-        files = self.files["0.5 MB"]
+        files = self.four["0.5 MB"]
         files.renew()
         p50, p99, rate = {}, {}, {}
         for system in (self.node, self.archive(), self.library):

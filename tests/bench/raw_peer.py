@@ -214,6 +214,39 @@ def identifier(keys: Mapping[tuple[int, int], str]) -> bytes:
     return encoded
 
 
+def explicit(group: int, number: int, vr: bytes, value: bytes) -> bytes:
+    """One element in Explicit VR Little Endian."""
+    value += b"\0" * (len(value) % 2)
+    if vr in (b"SQ", b"OW", b"UT", b"UN"):
+        return struct.pack("<HH2sHI", group, number, vr, 0, len(value)) + value
+    return struct.pack("<HH2sH", group, number, vr, len(value)) + value
+
+
+def ct_slice(uid: str) -> bytes:
+    """A small CT object in Explicit VR Little Endian, with a sequence."""
+    code = explicit(0x0008, 0x0100, b"SH", b"CODE") + explicit(0x0008, 0x0104, b"LO", b"meaning")
+    sequence = struct.pack("<HHI", 0xFFFE, 0xE000, len(code)) + code
+    return b"".join(
+        (
+            explicit(0x0008, 0x0005, b"CS", b"ISO_IR 192"),
+            explicit(0x0008, 0x0016, b"UI", CT_IMAGE.encode()),
+            explicit(0x0008, 0x0018, b"UI", uid.encode()),
+            explicit(0x0008, 0x0020, b"DA", b"20260101"),
+            explicit(0x0008, 0x0060, b"CS", b"CT"),
+            explicit(0x0008, 0x1032, b"SQ", sequence),
+            explicit(0x0010, 0x0010, b"PN", b"SYNTHETIC^RAW"),
+            explicit(0x0010, 0x0020, b"LO", b"RAW "),
+            explicit(0x0020, 0x000D, b"UI", b"2.25.31"),
+            explicit(0x0020, 0x000E, b"UI", b"2.25.32"),
+            explicit(0x0020, 0x0013, b"IS", b"1 "),
+            explicit(0x0028, 0x0010, b"US", struct.pack("<H", 8)),
+            explicit(0x0028, 0x0011, b"US", struct.pack("<H", 8)),
+            explicit(0x0028, 0x0100, b"US", struct.pack("<H", 16)),
+            explicit(0x7FE0, 0x0010, b"OW", bytes(range(128))),
+        )
+    )
+
+
 class RawPeer:
     """One connection to a DICOM server. Each wait for bytes ends after `timeout` seconds with Silent."""
 
@@ -326,6 +359,10 @@ class RawPeer:
         except Closed:
             return "closed"
 
+    def stop_sending(self) -> None:
+        """Close our direction: the other side reads to the end, and may still answer."""
+        self.socket.shutdown(socket.SHUT_WR)
+
     def reset(self) -> None:
         """Close with a TCP RST."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -353,6 +390,27 @@ class RawPeer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def part10(data: bytes) -> tuple[str, str, str, bytes]:
+    """Return SOP class, SOP instance, transfer syntax and dataset of a file, as far as it says so.
+
+    Of a file that does not, everything is the dataset, and it is announced as some CT image.
+    """
+    meta = {0x0002: CT_IMAGE, 0x0003: "2.25.99", 0x0010: EXPLICIT}
+    at = 132
+    if data[128:132] != b"DICM":
+        return meta[2], meta[3], meta[16], data
+    while data[at : at + 2] == b"\x02\x00" and at + 8 <= len(data):
+        number, vr, length = struct.unpack_from("<2xH2sH", data, at)
+        at += 8
+        if vr in (b"OB", b"UN", b"OW", b"SQ", b"UT"):
+            length = int.from_bytes(data[at : at + 4], "little")
+            at += 4
+        if number in meta:
+            meta[number] = data[at : at + length].decode("ascii", "replace").strip("\0 ")[:64] or meta[number]
+        at += length
+    return meta[2], meta[3], meta[16], data[at:]
 
 
 def _items(data: bytes) -> Iterable[tuple[int, bytes]]:

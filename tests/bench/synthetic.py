@@ -12,6 +12,8 @@ import psycopg
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from radir_node.domain.person_name import folded
+
 CT, DX = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.1.1"
 ROOT = "2.25.7"
 FIRST_DAY = dt.date(2001, 1, 1)
@@ -66,17 +68,21 @@ def fill_catalogue(database_url: str, studies: int, images_of_the_first: int) ->
     with psycopg.connect(database_url) as connection, connection.cursor() as cursor:
         columns = (
             "study_instance_uid, case_id, state, modality, patient_code, patient_id, patient_name, study_date, "
-            "accession_number, study_description"
+            "accession_number, study_description, patient_name_key, number_of_instances"
         )
         with cursor.copy(f"copy study ({columns}) from stdin") as copy:
             for study in range(studies):
                 r = row(study)
                 who = (r["PatientID"], r["PatientName"])
-                what = (r["StudyDate"], r["AccessionNumber"], r["StudyDescription"])
-                copy.write_row((r["StudyInstanceUID"], f"BENCH-{study}", "indexed", "CT", study // 2, *who, *what))
+                what = (r["StudyDate"], r["AccessionNumber"], r["StudyDescription"], folded(r["PatientName"]))
+                held = images_of_the_first if study == 0 else 1
+                copy.write_row(
+                    (r["StudyInstanceUID"], f"BENCH-{study}", "indexed", "CT", study // 2, *who, *what, held)
+                )
         cursor.execute(
-            "insert into series (study_id, series_instance_uid, modality, series_number) "
-            "select id, %s || substring(study_instance_uid from %s), 'CT', 1 from study where case_id like 'BENCH-%%' "
+            "insert into series (study_id, series_instance_uid, modality, series_number, number_of_instances) "
+            "select id, %s || substring(study_instance_uid from %s), 'CT', 1, number_of_instances from study "
+            "where case_id like 'BENCH-%%' "
             "order by id",
             (f"{ROOT}.2.", len(f"{ROOT}.1.") + 1),
         )
@@ -159,7 +165,7 @@ class Files:
 
     def _uid(self, kind: int, folder: int, index: int = 0) -> str:
         """UIDs of one kind have one length, whatever is counted in them."""
-        return f"{ROOT}.{kind}{self.side:04d}.1{self.generation:06d}.1{folder:02d}{index:05d}"
+        return f"{ROOT}.{kind}{self.side:04d}.{len(self.folders)}{self.generation:06d}.1{folder:02d}{index:05d}"
 
     def renew(self) -> None:
         """Overwrite the UIDs in place: the same bytes again would be a resend, which a receiver may cut short."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +40,7 @@ class System:
     ae_title: str = "ANY"
     spool: Path | None = None
     """The node's queue of acknowledged objects that Postgres does not know yet."""
+    tls_port: int = 0
     keeps: bool = False
     """forget() would break it: its index names the files."""
 
@@ -171,14 +173,28 @@ def dcmqrscp(root: Path) -> Iterator[System]:
 
 
 @contextmanager
-def node(root: Path, **settings: str) -> Iterator[System]:
+def node(root: Path, *, descriptors: int = 0, limit: int = 0, **settings: str) -> Iterator[System]:
     """The node's DICOM server as `radir scp` starts it, over an embedded Postgres that fsyncs.
 
     The worker that indexes and the pages are not running: they would compete for the processors with every system.
+    descriptors: so many files are open in it from the start; limit: so many may be. Settings as SECTION__KEY="value".
     """
-    home = root / "node"
-    home.mkdir(parents=True)
-    log = root / "node.log"
+    home, log = root / "node", root / "node.log"
+    home.mkdir(parents=True, exist_ok=True)
+    system = System("node", 0, start_node(home, log, descriptors, limit, settings), home, "*.dcm", "RADIR")
+    system.folder, system.spool = home / "instances", home / "spool"
+    try:
+        system.port = announced(home / "run" / "scp.json", system.process, log)
+        if (home / "run" / "scp-tls.json").exists():
+            system.tls_port = announced(home / "run" / "scp-tls.json", system.process, log)
+        yield wait_until_listening(system, log)
+    finally:
+        system.stop()
+
+
+def start_node(
+    home: Path, log: Path, descriptors: int, limit: int, settings: dict[str, str]
+) -> "subprocess.Popen[bytes]":
     named = {
         "STORAGE__ROOT": str(home),
         "STORAGE__MIN_FREE_MB": "0",
@@ -188,20 +204,33 @@ def node(root: Path, **settings: str) -> Iterator[System]:
         "LOGGING__LEVEL": "warning",
         **settings,
     }
-    env = environment(**{f"RADIR_{key}": value for key, value in named.items()})
-    process = launch([sys.executable, "-m", "radir_node", "scp"], log, env)
-    system = System("node", 0, process, home / "instances", "*.dcm", "RADIR", home / "spool")
-    try:
-        announced = home / "run" / "scp.json"
-        deadline = time.monotonic() + 60
-        while not announced.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the node does not start: {log.read_text()[-2000:]}")
-            time.sleep(0.05)
-        system.port = int(json.loads(announced.read_text())["port"])
-        yield wait_until_listening(system, log)
-    finally:
-        system.stop()
+    (home / "run" / "scp.json").unlink(missing_ok=True)
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    with ExitStack() as held, log.open("ab") as out:
+        files = [held.enter_context(Path(os.devnull).open()) for _ in range(descriptors)]
+        return subprocess.Popen(
+            [sys.executable, "-m", "radir_node", "scp"],
+            env=environment(**{f"RADIR_{key}": value for key, value in named.items()}),
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            pass_fds=[file.fileno() for file in files],
+            preexec_fn=limited if limit else None,  # noqa: PLW1509  # it takes no lock
+        )
+
+
+def announced(run_file: Path, process: "subprocess.Popen[bytes]", log: Path, seconds: float = 60) -> int:
+    """The port that a service of the node wrote down; wait for it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with suppress(OSError, ValueError):
+            return int(json.loads(run_file.read_text())["port"])
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the node does not start: {log.read_text()[-3000:]}")
+        time.sleep(0.05)
 
 
 @dataclass

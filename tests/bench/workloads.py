@@ -155,6 +155,9 @@ class Question:
     """A system that holds too little for the answers is asked several times on one association."""
 
 
+NOTHING = Question("STUDY", 0, {"StudyInstanceUID": "2.25.404"})
+"""Answered by every system, whatever it holds."""
+
 TAGS = {
     "QueryRetrieveLevel": (0x0008, 0x0052),
     "StudyDate": (0x0008, 0x0020),

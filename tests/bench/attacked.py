@@ -1,0 +1,203 @@
+"""A server under attack: what it holds, whether it still answers, how it ends a connection.
+
+Used by tests/dicom/faults and by the fuzzer.
+"""
+
+import os
+import re
+import select
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from raw_peer import (
+    ABORT,
+    ASSOCIATE_RJ,
+    CT_IMAGE,
+    EXPLICIT,
+    IMPLICIT,
+    P_DATA,
+    STUDY_FIND,
+    VERIFICATION,
+    Closed,
+    RawPeer,
+    Silent,
+    ct_slice,
+    element,
+    find_rq,
+)
+from systems import DCMTK, environment
+
+REQUEST, PDU, IDLE, ASSOCIATION = 1.0, 1.0, 2.0, 5.0
+"""Deadlines of the servers under attack, in seconds; those of a hospital are longer, and kept by the same code."""
+
+SLACK = 1.5
+"""By how much an end may be late: a watchdog looks at intervals, and a busy machine has other work."""
+
+CONTEXTS = [(VERIFICATION, (IMPLICIT,)), (CT_IMAGE, (EXPLICIT,)), (STUDY_FIND, (IMPLICIT,))]
+"""Context ids 1, 3 and 5."""
+
+FRAGMENT_OF_A_STUDY_QUERY = element(0x52, b"STUDY ", 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a server holds."""
+
+    rss_mb: float
+    threads: int
+    descriptors: int
+
+
+@dataclass
+class Target:
+    """A server under attack."""
+
+    port: int
+    root: Path
+    """Its storage root."""
+    pids: Callable[[], list[int]]
+    rss_mb: float
+    """By how much its memory may grow: allocators keep what they had once."""
+    tls_port: int = 0
+    before: Usage = Usage(0, 0, 0)
+    files: Counter[str] = field(default_factory=Counter)
+
+    def usage(self) -> Usage:
+        rss = threads = descriptors = 0
+        for pid in self.pids():
+            status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+            rss += int(status["VmRSS"].split()[0])
+            threads += int(status["Threads"])
+            descriptors += len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208  # of names that vanish meanwhile
+        return Usage(rss / 1024, threads, descriptors)
+
+    def warm_up(self) -> None:
+        """Use each service, in every process of a group, so that what is made on first use is made."""
+        for number in range(24):
+            with RawPeer(self.port) as peer:
+                peer.associate(CONTEXTS[: 2 + number % 2])  # with C-FIND another process serves it
+                peer.echo()
+                assert peer.store(3, CT_IMAGE, f"2.25.8.{number}", ct_slice(f"2.25.8.{number}")) == 0
+                peer.store(3, CT_IMAGE, "1.2.3", b"")
+                if number % 2:
+                    peer.send(find_rq(5, FRAGMENT_OF_A_STUDY_QUERY))
+                    while peer.read_message().command["Status"] in (0xFF00, 0xFF01):
+                        pass
+                peer.release()
+        self.before = self.usage()
+        self.files = self.open_files()
+
+    def open_files(self) -> Counter[str]:
+        """What the descriptors of the server are."""
+        found: Counter[str] = Counter()
+        for pid in self.pids():
+            for entry in Path(f"/proc/{pid}/fd").iterdir():
+                with suppress(OSError):
+                    found[re.sub(r"[0-9a-f-]{8,}|\d+", "#", str(entry.readlink()))] += 1
+        return found
+
+    def difference(self) -> str:
+        """What it holds more than before the attack, in words."""
+        return f"{self.usage()} after {self.before}; opened: {dict(self.open_files() - self.files)}"
+
+    def echo(self) -> bool:
+        """Whether DCMTK's echoscu gets its answer within a second, the start of the program included."""
+        command = [str(DCMTK / "echoscu"), "-aec", "RADIR", "127.0.0.1", str(self.port)]
+        return ended_well(command)
+
+    def answers(self) -> bool:
+        """Whether it answers in time; a program that starts on a busy machine gets a second and a third chance."""
+        return any(self.echo() for _ in range(3))
+
+    def quiet(self) -> bool:
+        """Whether it holds no more than before the attack."""
+        now = self.usage()
+        return (
+            now.threads <= self.before.threads
+            and now.descriptors <= self.before.descriptors
+            and now.rss_mb <= self.before.rss_mb + self.rss_mb
+            and not list((self.root / "incoming").glob("*.part"))
+        )
+
+
+def ended_well(command: list[str], folder: Path | None = None, seconds: float = 1) -> bool:
+    """Whether a program ends with 0 within so many seconds."""
+    try:
+        done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def installed(program: str) -> bool:
+    return (DCMTK / program).is_file() or shutil.which(program) is not None
+
+
+def ended_within(peer: RawPeer, seconds: float) -> str:
+    """How the server ended a connection; "still open" where it did not within so many seconds."""
+    peer.socket.settimeout(seconds)
+    deadline = time.monotonic() + seconds
+    try:
+        how = peer.ended()
+    except Silent:
+        return "still open"
+    return how if time.monotonic() < deadline else "too late"
+
+
+def closed_within(peer: RawPeer, seconds: float) -> bool:
+    """Whether the server closes a connection, whatever it says before."""
+    peer.socket.settimeout(seconds)
+    try:
+        while peer.socket.recv(65536):
+            pass
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def trickle(peer: RawPeer, pieces: list[bytes], seconds: float, pause: float) -> float:
+    """Send piece after piece with a pause between them; return seconds until the server ended it, or `seconds`."""
+    start = time.monotonic()
+    poll = select.poll()
+    poll.register(peer.socket, select.POLLIN | select.POLLHUP)
+    for piece in pieces:
+        try:
+            peer.send(piece)
+        except OSError:
+            break
+        if poll.poll(pause * 1000):
+            break
+        if time.monotonic() - start > seconds:
+            return seconds
+    return time.monotonic() - start
+
+
+def reaction(port: int, sent: bytes, established: bool) -> str:
+    """What the server does: how it ends the connection, "answered", "goes on" (the next request is), or "silent"."""
+    with RawPeer(port, timeout=1) as peer:
+        if established:
+            peer.associate(CONTEXTS)
+        try:
+            peer.send(sent)
+            if established and not said_something(peer):
+                return "goes on" if peer.echo() == 0 else "silent"
+            kind, _ = peer.read_pdu()
+        except Silent:
+            return "silent"
+        except (Closed, OSError):
+            return "closed"
+        return {ABORT: "aborted", P_DATA: "answered", ASSOCIATE_RJ: "rejected"}.get(kind, f"PDU of type {kind}")
+
+
+def said_something(peer: RawPeer, seconds: float = 0.5) -> bool:
+    poll = select.poll()
+    poll.register(peer.socket, select.POLLIN | select.POLLHUP)
+    return bool(poll.poll(seconds * 1000))

@@ -1,0 +1,116 @@
+"""The servers under attack: the one inside this process, and the real process group, each with short deadlines."""
+
+import os
+import resource
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import systems
+from attacked import ASSOCIATION, IDLE, PDU, REQUEST, Target
+
+from radir_node.catalog.database import open_database
+
+OPEN_DESCRIPTORS = 1500
+"""Open in every server from the start: all its sockets lie beyond what select() can wait for."""
+
+VERBS = ("echo", "store", "find", "move", "get", "commitment")
+
+
+@pytest.fixture(scope="session")
+def more_descriptors() -> None:
+    """This process holds both ends of thousands of connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 3 * OPEN_DESCRIPTORS + 1000
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            pytest.skip(f"only {hard} open files are allowed here")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An authority, and certificates of the node and of a caller."""
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*words: str) -> None:
+        try:
+            subprocess.run(["openssl", *words], cwd=folder, capture_output=True, check=True)
+        except FileNotFoundError:
+            pytest.skip("openssl is not installed")
+
+    new = ("req", "-newkey", "rsa:2048", "-nodes")
+    openssl(*new, "-x509", "-days", "2", "-subj", "/CN=authority", "-keyout", "authority.key", "-out", "authority.pem")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    for name in ("node", "caller"):
+        openssl(*new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        signer = ("-CA", "authority.pem", "-CAkey", "authority.key", "-CAcreateserial", "-extfile", "names")
+        openssl("x509", "-req", "-days", "2", "-in", f"{name}.csr", *signer, "-out", f"{name}.pem")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def deadlines() -> dict[str, str]:
+    """Settings of a server under attack."""
+    return {
+        "DICOM__UNKNOWN_CALLERS": str(list(VERBS)).replace("'", '"'),
+        "DICOM__TIMEOUTS__REQUEST_SECONDS": str(REQUEST),
+        "DICOM__TIMEOUTS__PDU_SECONDS": str(PDU),
+        "DICOM__TIMEOUTS__IDLE_SECONDS": str(IDLE),
+        "DICOM__TIMEOUTS__ASSOCIATION_SECONDS": str(ASSOCIATION),
+    }
+
+
+def stop_database(home: Path) -> None:
+    if (home / "postgres").is_dir():
+        open_database("", home / "postgres").close()
+
+
+@pytest.fixture(scope="session")
+def process_group(tmp_path_factory, certificates, deadlines, more_descriptors) -> Iterator[Target]:
+    """`radir scp` as a process group of its own."""
+    root = tmp_path_factory.mktemp("group")
+    tls = {
+        "DICOM__TLS__ENABLED": "true",
+        "DICOM__TLS__PORT": "0",
+        "DICOM__TLS__CERTIFICATE": str(certificates / "node.pem"),
+        "DICOM__TLS__KEY": str(certificates / "node.key"),
+        "DICOM__TLS__AUTHORITIES": str(certificates / "authority.pem"),
+    }
+    try:
+        with systems.node(root, descriptors=OPEN_DESCRIPTORS, **deadlines, **tls) as running:
+            yield Target(running.port, root / "node", running.members, 48, running.tls_port)
+            assert running.process.poll() is None, (root / "node.log").read_text()[-3000:]
+    finally:
+        stop_database(root / "node")
+
+
+@pytest.fixture
+def in_process(start_node, more_descriptors) -> Iterator[Target]:
+    """The server in this process, whose memory also holds the attacker's."""
+    timeouts = {
+        "request_seconds": REQUEST,
+        "pdu_seconds": PDU,
+        "idle_seconds": IDLE,
+        "association_seconds": ASSOCIATION,
+    }
+    node = start_node(timeouts=timeouts, unknown_callers=VERBS)
+    with ExitStack() as held:
+        for _ in range(OPEN_DESCRIPTORS):
+            held.enter_context(Path(os.devnull).open())
+        yield Target(node.peer.port, node.root, lambda: [os.getpid()], 96)
+
+
+@pytest.fixture(params=["in_process", "process_group"])
+def target(request, wait, tool) -> Iterator[Target]:
+    """A server that has done each of its services; after the test it is as quiet as it was before."""
+    tool.find("echoscu")
+    attacked: Target = request.getfixturevalue(request.param)
+    attacked.warm_up()
+
+    yield attacked
+
+    assert attacked.answers()
+    wait(attacked.quiet, 15, attacked.difference)
