@@ -28,16 +28,18 @@ class FindScu:
         self._tool, self._folder, self._node = tool, folder, node
         self.text = ""
         """What the last run said."""
+        self.folder = folder
+        """Where its answers lie."""
 
     def __call__(self, level: str, *keys: str, model: str = "", query_file: Path | None = None) -> list[Dataset]:
-        folder = self._folder / f"found{len(list(self._folder.iterdir()))}"
-        folder.mkdir()
+        self.folder = self._folder / f"found{len(list(self._folder.iterdir()))}"
+        self.folder.mkdir()
         options = [text for key in (f"QueryRetrieveLevel={level}", *keys) for text in ("-k", key)]
         peer, files = self._node.peer, [query_file] if query_file else []
         root = model or ROOTS[level]
-        done = self._tool("findscu", "-d", root, "-X", "-od", folder, *options, peer.host, peer.port, *files)
+        done = self._tool("findscu", "-d", root, "-X", "-od", self.folder, *options, peer.host, peer.port, *files)
         self.text = done.text
-        return [dcmread(path) for path in sorted(folder.glob("*.dcm"))]
+        return [dcmread(path) for path in sorted(self.folder.glob("*.dcm"))]
 
 
 @pytest.fixture
