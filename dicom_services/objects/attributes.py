@@ -16,6 +16,8 @@ _LONGEST_TEXT = 1024
 _DATE = re.compile(r"(\d{4})[.\-/]?(\d{2})[.\-/]?(\d{2})")
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _LONGEST_UID = 64
+_ESCAPE = re.compile(r"\x1b(?:\$[()]?|[()\-]).")
+"""A designation of ISO 2022 that pydicom leaves in the text: those of ISO 2022 IR 58, and undeclared ones."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -24,7 +26,7 @@ def text(dataset: Dataset, keyword: str) -> str:
     line = "\\".join(_texts(value(dataset, keyword)))
     if not line.isascii() and not dataset.get("SpecificCharacterSet"):
         line = _undeclared(line)
-    return _CONTROL.sub(" ", line).strip()[:_LONGEST_TEXT]
+    return _CONTROL.sub(" ", _ESCAPE.sub("", line)).strip()[:_LONGEST_TEXT]
 
 
 def words(dataset: Dataset, keyword: str) -> tuple[str, ...]:

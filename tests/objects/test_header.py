@@ -48,12 +48,20 @@ def test_character_sets(save: Save, character_set: str, encoding: str, name: str
     assert name == header.patient_name
 
 
-def test_code_extensions(save: Save) -> None:
-    """Escape sequences of ISO 2022 switch between character sets within one name."""
-    dataset = minimal(SpecificCharacterSet=["", "ISO 2022 IR 87"])
-    dataset.add_new("PatientName", "PN", b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B")
+@pytest.mark.parametrize(
+    ("second", "data", "name"),
+    [
+        ("ISO 2022 IR 87", b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B", "Yamada^Tarou=山田^太郎"),
+        ("ISO 2022 IR 58", b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab", "Zhang^XiaoDong=张^小东"),
+        ("ISO 2022 IR 149", b"Hong=\x1b$)C\xfb\xf3", "Hong=洪"),
+    ],
+)
+def test_code_extensions(save: Save, second: str, data: bytes, name: str) -> None:
+    """Escape sequences of ISO 2022 switch between character sets within one name, and are no part of it."""
+    dataset = minimal(SpecificCharacterSet=["", second])
+    dataset.add_new("PatientName", "PN", data)
 
-    assert "Yamada^Tarou=山田^太郎" == read_header(save(dataset)).patient_name
+    assert name == read_header(save(dataset)).patient_name
 
 
 def test_unknown_character_set(save: Save) -> None:
