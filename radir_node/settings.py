@@ -50,7 +50,8 @@ class Peer(Section):
     addresses: tuple[str, ...] = ()
     """Addresses or networks (10.1.0.0/16) that the AE title is accepted from; "*" = any; empty = host alone."""
     certificate: str = ""
-    """Subject Common Name or DNS name of the client certificate that this AE title needs over TLS; empty = any."""
+    """Common Name or DNS name that this peer's certificate must hold over TLS, either way; empty = host when the node
+    calls, any when the peer does."""
     max_associations: int = Field(default=16, ge=1)
     find_limit: int = Field(default=10000, ge=1)
     """Answers to one C-FIND; what is beyond ends with status 0xA700."""

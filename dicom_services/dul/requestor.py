@@ -86,7 +86,7 @@ def _connect(peer: Peer, timeouts: Timeouts, tls: ssl.SSLContext | None) -> Conn
     if tls is not None:
         connection.end_within(timeouts.connect_seconds)
         try:
-            connection.secure(tls, server_side=False, host=peer.host)
+            connection.secure(tls, server_side=False, host=peer.certificate or peer.host)
         except AssociationEnded:
             connection.close()
             raise

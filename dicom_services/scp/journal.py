@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SMALLEST, _LARGEST = 8 << 20, 64 << 20
-LONGEST_OBJECT = 4 << 20
+LONGEST_OBJECT = 1 << 20
 """Larger objects get a file of their own: copying them once more would cost more than it saves."""
 
 _ALIGNED = 64
@@ -34,7 +34,7 @@ _RECORD = struct.Struct("<4sLQQQL16s")
 """Magic, number, epoch, length, nanoseconds since the epoch, CRC-32, AE title. Shorter than a sector: never cut."""
 _SEGMENT_MAGIC, _OBJECT_MAGIC, _END_MAGIC = b"RADIRJ01", b"OBJ\n", b"END\n"
 _SUFFIX, _FREE, _CLAIMED = ".journal", ".free", ".claimed"
-_SPARE_SEGMENTS = 4
+_MOST_SPARE = 8
 _BLOCK = bytes(1 << 20)
 
 
@@ -166,7 +166,7 @@ class Segment:
     def give_back(self, spare: int) -> None:
         """Let a writer use the segment again, or remove it when there are spare ones enough."""
         self.file.close()
-        if spare < _SPARE_SEGMENTS and not self._broken:
+        if spare < _MOST_SPARE and not self._broken:
             self.path.rename(self.path.with_suffix(_FREE))
         else:
             self.path.unlink()
@@ -215,6 +215,18 @@ class Reader:
                 self._segments[path] = Segment(path)
             found += self._segments[path].records()
         return found
+
+    def provide(self, spare: int) -> bool:
+        """Make one segment of the largest size if there are fewer free ones; False when there are enough.
+
+        Raises OSError. Zeroing a segment takes as long as receiving as much, so it is done before it is needed.
+        """
+        if sum(1 for _ in self._folder.glob(f"*{_FREE}")) >= spare:
+            return False
+        made = self._folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}{_CLAIMED}"
+        _make(made, _LARGEST)
+        made.rename(made.with_suffix(_FREE))
+        return True
 
     def close(self) -> None:
         for segment in self._segments.values():

@@ -5,6 +5,7 @@ A flood of images keeps the store workers busy and no one else; a worker that di
 """
 
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -41,6 +42,8 @@ _PAUSE_SECONDS = 1.0
 """Between two starts of one worker."""
 _STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
 _NICE = 5
+_SPARE_SEGMENTS = 2
+"""Of the journal, for each store worker: a burst of so many times 64 MB of small objects meets no delay."""
 _PR_SET_PDEATHSIG = 1
 
 OpenPorts = Callable[[], AbstractContextManager[Ports]]
@@ -100,7 +103,9 @@ def registrar(plant: Plant) -> None:
     """Bring what was acknowledged into the catalogue, behind the workers in the queue for a processor."""
     os.nice(_NICE)
     with plant.open_ports() as ports:
-        worker = Registrar(plant.spool, ports.archive, plant.wake, [end for _, end in plant.lines])
+        lines = [end for _, end in plant.lines]
+        spare = _SPARE_SEGMENTS * plant.config.store_workers
+        worker = Registrar(plant.spool, ports.archive, plant.wake, lines, spare_segments=spare)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         for number in _STOPPING:
             signal.signal(number, lambda *_: worker.stop())
@@ -167,6 +172,7 @@ class Master:
             *(_Worker(f"query-{n}", partial(query_worker, plant, n)) for n in range(plant.config.query_workers)),
             *(_Worker(f"store-{n}", partial(store_worker, plant)) for n in range(plant.config.store_workers)),
         ]
+        gc.freeze()  # the collector then writes to none of the pages that the workers share
         with ExitStack() as stack:
             stack.callback(self._end)
             for worker in self._workers:

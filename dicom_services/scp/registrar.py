@@ -35,9 +35,12 @@ log = structlog.get_logger()
 _T = TypeVar("_T")
 
 _BATCH = 100
+_BATCH_BYTES = 16 << 20
+_AE_TITLE_BYTES = 16
 _IDLE_SECONDS = 1.0
 """How often the spool is looked at without being asked: after the catalogue was away, or a wake-up was lost."""
 _GATHER_SECONDS = 0.03
+_BLINK_SECONDS = 0.03
 _SYNC_BYTES = 32 << 20
 _TICKET_BYTES = 8
 _HEAD_BYTES = 65536
@@ -66,21 +69,28 @@ class Wake:
 
 
 class Flush:
-    """One process's way to wait until all that was acknowledged is in the catalogue. Thread-safe."""
+    """One process's way to wait until what a caller was acknowledged is in the catalogue. Thread-safe."""
 
-    def __init__(self, line: socket.socket, seconds: float = 1.0) -> None:
+    def __init__(self, line: socket.socket) -> None:
         self._line = line
-        self._seconds = seconds
         self._lock = threading.Lock()
         self._tickets = itertools.count(1)
 
-    def __call__(self) -> bool:
-        """Wait, one second at most; False when the catalogue is behind or away: what is there is answered then."""
+    def before_answering(self, ae_title: str) -> None:
+        """Wait until a caller finds what it has sent itself; for what others send at the moment only a blink."""
+        if not self(seconds=_BLINK_SECONDS):
+            self(ae_title)
+
+    def __call__(self, ae_title: str = "", seconds: float = 1.0) -> bool:
+        """Wait for what this AE title has sent, "" = anybody.
+
+        False when the catalogue is behind or away: what is there is answered then.
+        """
         with self._lock:
             ticket = next(self._tickets).to_bytes(_TICKET_BYTES, "big")
-            self._line.settimeout(self._seconds)
+            self._line.settimeout(seconds)
             try:
-                self._line.send(ticket)
+                self._line.send(ticket + ae_title.encode("latin-1", "replace"))
                 while self._line.recv(_TICKET_BYTES) != ticket:
                     continue  # the answer to a question that was given up
             except OSError:
@@ -88,11 +98,35 @@ class Flush:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class _Ticket:
+    """Somebody waits for what an AE title was acknowledged."""
+
+    line: socket.socket
+    number: bytes
+    ae_title: str
+
+    def concerns(self, item: Acknowledged) -> bool:
+        return not self.ae_title or item.calling_ae_title == self.ae_title
+
+    def answer(self) -> None:
+        with suppress(OSError):  # its process is gone, or does not read any more
+            self.line.send(self.number, socket.MSG_DONTWAIT)
+
+
 class Registrar:
     """Reads one spool. `run` blocks until `stop`, and then registers what is left."""
 
-    def __init__(self, spool: Spool, archive: ArchivePort, wake: Wake, lines: Sequence[socket.socket]) -> None:
-        """lines: the registrar's ends of the Flush lines."""
+    def __init__(
+        self,
+        spool: Spool,
+        archive: ArchivePort,
+        wake: Wake,
+        lines: Sequence[socket.socket],
+        *,
+        spare_segments: int = 0,
+    ) -> None:
+        """lines: the registrar's ends of the Flush lines; spare_segments: of the journal, to be kept ready."""
         self._spool = spool
         self._archive = archive
         self._wake = wake
@@ -100,25 +134,23 @@ class Registrar:
         self._asking = _polling(*self._lines)
         self._anything = _polling(wake.fileno(), *self._lines)
         self._journal = Reader(spool.folder)
+        self._spare_segments = spare_segments
         self._backlog: list[Acknowledged] = []
         """What was read from the journal and is not registered yet."""
+        self._tickets: list[_Ticket] = []
         self._unsynced_bytes = 0
         self._stopping = threading.Event()
 
     def run(self) -> None:
+        idle_ms = 0.0
         while not self._stopping.is_set():
-            if not self._anything.poll(_IDLE_SECONDS * 1000):
-                self._settle()
+            busy = bool(self._anything.poll(idle_ms))
             # More is likely to follow: a batch costs little more than one object. Who asks need not wait for it.
-            tickets = self._tickets(_GATHER_SECONDS)
+            self._hear(_GATHER_SECONDS if busy else 0)
             self._wake.hush()
-            tickets += self._tickets(0)
-            if self.register_all():
-                for line, ticket in tickets:
-                    with suppress(OSError):
-                        line.send(ticket, socket.MSG_DONTWAIT)
-            else:
+            if not self.register_all():
                 self._stopping.wait(_IDLE_SECONDS)
+            idle_ms = 0.0 if not busy and self._prepare() else _IDLE_SECONDS * 1000
         if self.register_all():
             self._settle()
         self._journal.close()
@@ -128,27 +160,63 @@ class Registrar:
         self._wake.ring()
 
     def register_all(self) -> bool:
-        """Register what is acknowledged now; False when the catalogue does not take it."""
+        """Register what is acknowledged now, and answer who asked; False when the catalogue does not take it."""
         try:
-            self._backlog += [Acknowledged(r.received_ns, r.ae_title, r) for r in self._journal.read()]
-            waiting = sorted(self._backlog + self._spool.files(), key=lambda item: item.received_ns)
-            for batch in _batches(waiting):
-                self._register(batch)
-            self._backlog.clear()
             self._note_refusals()
+            waiting = self._read()
+            while waiting:
+                batch = _first_batch(waiting)
+                self._register(batch)
+                if self._hear(0):
+                    waiting = self._read()  # who asks now may wait for what came since
+                else:
+                    waiting = waiting[len(batch) :]
+                    self._answer(waiting)
         except TransientError as error:
             log.warning("catalogue_not_reached", error=type(error).__name__)
+            self._tickets.clear()
             return False
         except OSError as error:
             log.error("spool_not_readable", reason=error.strerror)
+            self._tickets.clear()
             return False
         if self._unsynced_bytes > _SYNC_BYTES:
             self._settle()
         return True
 
-    def _tickets(self, seconds: float) -> list[tuple[socket.socket, bytes]]:
-        ready = self._asking.poll(seconds * 1000)
-        return [(self._lines[d], self._lines[d].recv(_TICKET_BYTES)) for d, _ in ready]
+    def _read(self) -> list[Acknowledged]:
+        """Return everything that waits, in the order received; who waits for none of it is answered."""
+        self._backlog += [Acknowledged(r.received_ns, r.ae_title, r.length, r) for r in self._journal.read()]
+        waiting = sorted(self._backlog + self._spool.files(), key=lambda item: item.received_ns)
+        self._answer(waiting)
+        return waiting
+
+    def _hear(self, seconds: float) -> bool:
+        """Take the tickets that have come, or the first that comes within so long; say whether there were any."""
+        asking = self._asking.poll(seconds * 1000)
+        for descriptor, _ in asking:
+            line = self._lines[descriptor]
+            message = line.recv(_TICKET_BYTES + _AE_TITLE_BYTES)
+            ae_title = message[_TICKET_BYTES:].decode("latin-1")
+            self._tickets.append(_Ticket(line, message[:_TICKET_BYTES], ae_title))
+        return bool(asking)
+
+    def _answer(self, waiting: Sequence[Acknowledged]) -> None:
+        still = []
+        for ticket in self._tickets:
+            if any(ticket.concerns(item) for item in waiting):
+                still.append(ticket)
+            else:
+                ticket.answer()
+        self._tickets = still
+
+    def _prepare(self) -> bool:
+        """Do what can wait for a quiet moment; False when nothing is left to do."""
+        self._settle()
+        try:
+            return self._journal.provide(self._spare_segments)
+        except OSError:
+            return False  # no room: receiving says so too
 
     def _settle(self) -> None:
         """Let the journal forget what is registered, once its files are on the disk."""
@@ -285,6 +353,13 @@ def _polling(*descriptors: int) -> "select.poll":
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
     return poll
+
+
+def _first_batch(waiting: Sequence[Acknowledged]) -> list[Acknowledged]:
+    """Return the first 100 objects, or as many as make 16 MB; one at least."""
+    sizes = itertools.accumulate(item.size for item in waiting[:_BATCH])
+    count = sum(1 for size in sizes if size <= _BATCH_BYTES)
+    return list(waiting[: max(count, 1)])
 
 
 def _batches(items: Iterable[_T]) -> Iterable[list[_T]]:

@@ -45,15 +45,15 @@ def requests(ports: Ports, config: Dicom, flush: Flush, spool: Spool) -> Mapping
     retrieve = Retrieve(ports.query, ports.similar, config, spool)
 
     def find(exchange: Exchange) -> None:
-        flush()
+        flush.before_answering(exchange.calling_ae_title)
         answer_find(exchange, ports.query, ports.similar, config)
 
     def move(exchange: Exchange) -> None:
-        flush()
+        flush.before_answering(exchange.calling_ae_title)
         answer_move(exchange, retrieve)
 
     def get(exchange: Exchange) -> None:
-        flush()
+        flush.before_answering(exchange.calling_ae_title)
         answer_get(exchange, retrieve)
 
     def commit(exchange: Exchange) -> None:

@@ -51,6 +51,8 @@ class Acknowledged:
     received_ns: int
     """Nanoseconds since the epoch."""
     calling_ae_title: str
+    size: int
+    """Bytes."""
     source: Path | Record
 
 
@@ -203,7 +205,7 @@ class Spool:
 
     def files(self) -> list[Acknowledged]:
         """Return the large objects that wait for the catalogue, in the order received."""
-        return [Acknowledged(at, ae_title, path) for path, ae_title, at in self._entries(_OBJECT)]
+        return [Acknowledged(at, ae_title, path.stat().st_size, path) for path, ae_title, at in self._entries(_OBJECT)]
 
     def refusals(self) -> list[tuple[Path, Refusal]]:
         """Return the notes of `refuse` with their files, in order."""

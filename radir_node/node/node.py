@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import procrastinate
 
@@ -25,11 +25,12 @@ from radir_node.catalog.transitions import QuietTimes
 from radir_node.catalog.vectors import Vectors
 from radir_node.domain.embedding import ModelVersion
 from radir_node.domain.study import Modality
-from radir_node.encoders.models import model_version
 from radir_node.errors import InvalidSetting, StorageFull
-from radir_node.index.similarity import SimilarityIndex
-from radir_node.search.similar import Search
 from radir_node.settings import Settings
+
+if TYPE_CHECKING:  # a process that only receives or answers queries loads neither FAISS nor models
+    from radir_node.index.similarity import SimilarityIndex
+    from radir_node.search.similar import Search
 
 MODELS = {Modality.CXR: "cxr_starter", Modality.CT: "ct_densitometry"}
 """Folder in the model repository of each modality's encoder."""
@@ -113,7 +114,9 @@ class Node:
         return Vectors(self.database)
 
     @cached_property
-    def index(self) -> SimilarityIndex:
+    def index(self) -> "SimilarityIndex":
+        from radir_node.index.similarity import SimilarityIndex
+
         return SimilarityIndex(self.vectors, self.index_folder)
 
     @property
@@ -135,10 +138,14 @@ class Node:
 
     @cached_property
     def models(self) -> dict[Modality, ModelVersion]:
+        from radir_node.encoders.models import model_version
+
         return {modality: model_version(self.model_repository / name) for modality, name in MODELS.items()}
 
     @cached_property
-    def search(self) -> Search:
+    def search(self) -> "Search":
+        from radir_node.search.similar import Search
+
         return Search(self.cases, self.vectors, self.index, self.models)
 
 

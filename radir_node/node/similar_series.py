@@ -19,7 +19,6 @@ from dicom_services.scu.caller import Caller
 from dicom_services.scu.send import send_files
 from dicom_services.sr import uids
 from dicom_services.sr.content import NodeIdentity
-from dicom_services.sr.document import write_similar_cases
 from radir_node import __version__
 from radir_node.catalog.deliveries import Deliveries
 from radir_node.domain.embedding import GLOBAL
@@ -97,6 +96,8 @@ class SimilarSeries:
             FOLDER, f"{uid}.{secrets.token_hex(4)}.dcm"
         )  # two that race must not replace each other's bytes
         device = NodeIdentity(NODE_NAME, __version__, uids.device_uid(NODE_NAME, __version__, answer.model_id))
+        from dicom_services.sr.document import write_similar_cases  # needs highdicom; most processes write no report
+
         try:
             (self.node.root / FOLDER).mkdir(exist_ok=True)
             images = self.node.studies.encoded_images(case.id)
