@@ -32,8 +32,8 @@ from dicom_services.dul.pdu import RELEASE_RP, RELEASE_RQ, encode_abort
 ABORT_SECONDS = 5.0
 """Deadline of an abort or a release, and of the peer closing after it."""
 
-_LONGEST_COMMAND = 65536
-_LONGEST_DATASET = 64 << 20
+LONGEST_COMMAND = 65536
+LONGEST_DATASET = 64 << 20
 """Of data sets kept in memory: identifiers, lists of instances, MPPS. Images go to a sink."""
 _MOST_EMPTY = 100
 _USER, _PROVIDER = 0, 2
@@ -71,7 +71,7 @@ class _Memory:
         self._data = bytearray()
 
     def write(self, data: memoryview) -> None:
-        if len(self._data) + len(data) > _LONGEST_DATASET:
+        if len(self._data) + len(data) > LONGEST_DATASET:
             raise ProtocolViolation("a data set that is no image is too long")
         self._data += data
 
@@ -189,7 +189,7 @@ class Association:
             context_id = fragment.context_id
             if context_id not in self.contexts:
                 raise ProtocolViolation("a presentation context that was not accepted")
-            if len(data) + len(fragment.data) > _LONGEST_COMMAND:
+            if len(data) + len(fragment.data) > LONGEST_COMMAND:
                 raise ProtocolViolation("a command set is too long")
             data += fragment.data
             if fragment.is_last:

@@ -37,7 +37,7 @@ HEADER = struct.Struct(">BxL")
 _MOST_PDATA = 262144
 """Twice what the node announces: some senders count a header in that others do not."""
 _BUFFER_BYTES = 2 * _MOST_PDATA
-_LONGEST = {
+LONGEST = {
     PduType.ASSOCIATE_RQ: _MOST_PDATA,  # 128 contexts with every transfer syntax of the table fit
     PduType.ASSOCIATE_AC: _MOST_PDATA,
     PduType.ASSOCIATE_RJ: 4,
@@ -118,7 +118,7 @@ class Connection:
         self._deadline = time.monotonic() + self.pdu_seconds
         self._fill(HEADER.size)
         number, length = HEADER.unpack_from(self._view, self._start)
-        longest = _LONGEST.get(number)
+        longest = LONGEST.get(number)
         if longest is None:
             raise ProtocolViolation("a PDU of unknown type", UNRECOGNIZED_PDU)
         if length > longest:
