@@ -13,7 +13,8 @@ TRITON_VENV ?= .triton-venv
 export RADIR_TRITON_VENV := $(abspath $(TRITON_VENV))
 
 # What the tests talk to: DICOM toolkits, validators, a PACS, a browser. Only tests need them.
-TEST_PACKAGES := dcmtk dicom3tools libpixelmed-java libcommons-codec-java default-jre-headless orthanc chromium libpython3-dev
+TEST_PACKAGES := dcmtk dicom3tools libpixelmed-java libcommons-codec-java default-jre-headless orthanc chromium libpython3-dev libgdcm-tools python3-odil
+NODE_PEERS := tests/peers/node_modules/.package-lock.json
 
 .PHONY: demo test lint unit tools triton bench-dicom fuzz-dicom clean
 
@@ -53,7 +54,7 @@ $(VENV)/.test: $(VENV)/.runtime
 	$(BIN)/pip install -q -e '.[test]'
 	@touch $@
 
-tools:
+tools: $(NODE_PEERS)
 	@missing="$$(for p in $(TEST_PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -62,6 +63,12 @@ tools:
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null \
 			|| echo "make: some could not be installed; the tests that need them will skip"; \
 	else echo "make: not root, so the tests that need these Debian packages will skip:" $$missing; fi
+
+# The DICOM peer that runs on Node.js; make installs no Node.js.
+$(NODE_PEERS): tests/peers/package-lock.json
+	@command -v npm >/dev/null || { echo "make: no npm, so the tests with dcmjs-dimse will skip"; exit 0; }; \
+	npm ci --silent --no-audit --no-fund --prefix tests/peers && touch $@ \
+		|| echo "make: dcmjs-dimse could not be installed; its tests will skip"
 
 # The real Triton server has an environment of its own: it needs numpy 1.
 triton: $(VENV)/.runtime

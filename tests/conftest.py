@@ -229,6 +229,12 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
 
 
 @pytest.fixture(scope="session")
+def running_node() -> type[RunningNode]:
+    """The class itself, for nodes that are shared by more tests than those of a module."""
+    return RunningNode
+
+
+@pytest.fixture(scope="session")
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of generated studies, one sub-folder each: images and a narrative report."""
     folder = tmp_path_factory.mktemp("phantoms")
