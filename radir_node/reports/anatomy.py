@@ -166,7 +166,7 @@ def link(clause: Clause) -> list[tuple[FindingMention, str, str]]:
     for mention, own in zip(clause.mentions, owned, strict=True):
         rule = "nearest" if own else "shared"
         sites = own or _shared(mention, clause.sites)
-        keys = _most_specific(_sided([site.key for site in sites], mention.finding.site))
+        keys = _most_specific(_sided(mention, sites))
         if not sites or mention.finding.keeps_site:
             keys += _own_site(mention, clause, keys)
         pairs += [(mention, key, rule if sites else "default") for key in dict.fromkeys(keys)]
@@ -185,10 +185,13 @@ def _own_site(mention: FindingMention, clause: Clause, named: Sequence[str]) -> 
     return [_key(site, side or ("bilateral" if mention.plural else ""))]
 
 
-def _sided(keys: Sequence[str], own: str) -> list[str]:
-    """Give the side of the sites beside it to a finding's own site ("pleural thickening at the left apex")."""
-    side = _common_side(keys) if own in keys else ""
-    return [_key(key, side) if side and key == own else key for key in keys]
+def _sided(mention: FindingMention, sites: Sequence[SiteMention]) -> list[str]:
+    """Give a site within the finding's words the side of those beside it ("pleural thickening at the left apex")."""
+    keys = [site.key for site in sites]
+    side = _common_side(keys) if len(keys) > 1 else ""
+    if not side:
+        return keys
+    return [_key(s.key, side) if ":" not in s.key and mention.start <= s.start < mention.end else s.key for s in sites]
 
 
 def _common_side(keys: Sequence[str]) -> str:

@@ -28,14 +28,18 @@ _FAR = 1 << 30
 _RULES: tuple[tuple[str, Status, bool, int], ...] = (
     ("pre_resolved", Status.RESOLVED, True, _FAR),
     ("post_resolved", Status.RESOLVED, False, _REACH_NEGATION_AFTER),
-    ("pre_historical", Status.HISTORICAL, True, _FAR),
-    ("post_historical", Status.HISTORICAL, False, _REACH_NEGATION_AFTER),
     ("hypothetical", Status.UNCERTAIN, True, _REACH_UNCERTAIN_BEFORE),
     ("pre_negation", Status.ABSENT, True, _FAR),
+    ("pre_historical", Status.HISTORICAL, True, _FAR),
+    ("post_historical", Status.HISTORICAL, False, _REACH_NEGATION_AFTER),
     ("post_negation", Status.ABSENT, False, _REACH_NEGATION_AFTER),
-    ("pre_uncertain", Status.UNCERTAIN, True, _REACH_UNCERTAIN_BEFORE),
+    ("pre_doubt", Status.UNCERTAIN, True, _REACH_UNCERTAIN_BEFORE),
     ("post_query", Status.UNCERTAIN, False, _REACH_QUERY),
-    ("post_uncertain", Status.UNCERTAIN, False, _REACH_AFTER),
+    ("post_doubt", Status.UNCERTAIN, False, _REACH_AFTER),
+    ("pre_alternative", Status.UNCERTAIN, True, _REACH_UNCERTAIN_BEFORE),
+    ("post_alternative", Status.UNCERTAIN, False, _REACH_AFTER),
+    ("pre_probable", Status.UNCERTAIN, True, _REACH_UNCERTAIN_BEFORE),
+    ("post_probable", Status.UNCERTAIN, False, _REACH_AFTER),
 )
 """(group of cues, status it gives, whether the cue stands before the mention, reach in words); the first that holds."""
 
@@ -79,8 +83,11 @@ def find_cues(words: Sequence[str], hits: Sequence[list[Hit]], denials: Sequence
     return Cues(words, breaks, questions, before, after, hits[CHANGE])
 
 
-def judge(cues: Cues, mention: Span, lexicon: Lexicon) -> tuple[Status, str]:
-    """Give the status of a mention and the name of the rule that decided it. The first rule that holds wins."""
+def judge(cues: Cues, mention: Span, lexicon: Lexicon, *, own_cues: bool = True) -> tuple[Status, str]:
+    """Give the status of a mention and the name of the rule that decided it. The first rule that holds wins.
+
+    own_cues: whether cues among the words of the mention speak of it, as in "heart is not enlarged".
+    """
     label = _label_value(cues.words, mention[1], lexicon)
     if label:
         return (Status.ABSENT if label == "label_absent" else Status.UNCERTAIN), "label-value"
@@ -89,8 +96,8 @@ def judge(cues: Cues, mention: Span, lexicon: Lexicon) -> tuple[Status, str]:
     first, last = cues.scope(mention)
     if any(first <= a and b <= last and (b <= mention[0] or mention[1] <= a) for a, b in cues.open_questions):
         return Status.UNCERTAIN, "pseudo-negation"
-    # The mention is part of the scope before it: "heart is not enlarged".
-    before = [(mention[0] - start, group) for start, end, group in cues.before if first <= start and end <= mention[1]]
+    until = mention[1] if own_cues else mention[0]
+    before = [(mention[0] - start, group) for start, end, group in cues.before if first <= start and end <= until]
     after = [
         (end - mention[1], group)
         for start, end, group in cues.after

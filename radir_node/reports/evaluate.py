@@ -16,6 +16,8 @@ from radir_node.reports.evaluation.scores import Measured, Score
 from radir_node.reports.evaluation.split import STATEMENT, Split
 from radir_node.reports.parser import PARSER_VERSION
 
+VARIANTS = ("anatomy.site.keyword", "findings14.stated", "findings14.keyword")
+
 
 @dataclass(frozen=True, slots=True)
 class ReportScores:
@@ -23,7 +25,7 @@ class ReportScores:
 
     split: Split
     measured: Mapping[str, Measured]
-    """anatomy.site, anatomy.site_side, findings14, ct18, negex; and the keyword level of the first and third."""
+    """anatomy.site, anatomy.site_side, findings14, ct18, negex; and variants of them: stated only, keyword level."""
 
     def as_dict(self) -> dict[str, Any]:
         """Give the figures as nested dictionaries: document["anatomy"]["site"]["f1"], and n beside each."""
@@ -36,7 +38,11 @@ class ReportScores:
                 "site_side": _figures(m["anatomy.site_side"]),
             },
             "findings14": {
-                "micro": {**_figures(m["findings14"]), "keyword_f1": round(m["findings14.keyword"].micro.f1, 4)},
+                "micro": {
+                    **_figures(m["findings14"]),
+                    "stated_f1": round(m["findings14.stated"].micro.f1, 4),
+                    "keyword_f1": round(m["findings14.keyword"].micro.f1, 4),
+                },
                 "n": m["findings14"].n,
             },
             "ct18": {
@@ -58,6 +64,7 @@ def evaluate_reports(data: Path, split: Split = "test") -> ReportScores:
             "anatomy.site.keyword": openi.sites_keyword,
             "anatomy.site_side": openi.sites_sided,
             "findings14": openi.findings,
+            "findings14.stated": openi.findings_stated,
             "findings14.keyword": openi.findings_keyword,
             "ct18": evaluate_ct_rate(data / "text", split),
             "negex": evaluate_negex(data / "text", split),
@@ -73,7 +80,7 @@ def write_errors(scores: ReportScores, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, measured in scores.measured.items():
-        if not name.endswith(".keyword"):
+        if name not in VARIANTS:
             written.append(folder / f"{name}.csv")
             with written[-1].open("w", encoding="utf-8", newline="") as handle:
                 table = csv.writer(handle)
@@ -90,7 +97,7 @@ def report_table(scores: ReportScores) -> str:
         figures = headline.get(name, "micro F1 {0.micro.f1:.3f}").format(measured)
         lines.append(f"{name:20} {figures}  (n {measured.n})")
     for name, measured in scores.measured.items():
-        if not name.endswith(".keyword"):
+        if name not in VARIANTS:
             lines += ["", f"{name:34} {'P':>6} {'R':>6} {'F1':>6} {'gold':>6}"]
             lines += [f"  {label:32} {_columns(score)}" for label, score in measured.labels.items()]
     return "\n".join(lines)

@@ -32,8 +32,14 @@ _HEADINGS_REMEMBERED = 4096
 _CUES = {
     BREAK: ("termination",),
     PSEUDO: ("pseudo", "pseudo_uncertain"),
-    BEFORE: ("pre_historical", "pre_resolved", "hypothetical", "pre_negation", "pre_uncertain"),
-    AFTER: ("post_historical", "post_resolved", "post_negation", "post_query", "post_uncertain"),
+    BEFORE: (
+        *("pre_historical", "pre_resolved", "hypothetical", "pre_negation"),
+        *("pre_doubt", "pre_alternative", "pre_probable"),
+    ),
+    AFTER: (
+        *("post_historical", "post_resolved", "post_negation", "post_query"),
+        *("post_doubt", "post_alternative", "post_probable"),
+    ),
 }
 _SIDE_LISTS = (("left", "left"), ("right", "right"), ("bilateral", "both"))
 

@@ -67,7 +67,7 @@ def parse(text: str) -> tuple[Tag, ...]:
 
 
 def status_of(text: str, start: int, end: int, language: str = LANGUAGE) -> tuple[Status, str]:
-    """Judge any phrase text[start:end] by the cues around it, and name the rule. No section is left out.
+    """Judge any phrase text[start:end] by the cues around it, not in it, and name the rule. No section is left out.
 
     Present where no word of a sentence lies there. Raises FileNotFoundError for a language without lexicon.
     """
@@ -76,7 +76,8 @@ def status_of(text: str, start: int, end: int, language: str = LANGUAGE) -> tupl
         words, starts = split_words(low[begin:stop])
         inside = [i for i, place in enumerate(starts) if start <= begin + place < end]
         if inside:
-            return judge(find_cues(words, lexicon.phrases.find(words)), (inside[0], inside[-1] + 1), lexicon)
+            cues = find_cues(words, lexicon.phrases.find(words))
+            return judge(cues, (inside[0], inside[-1] + 1), lexicon, own_cues=False)
     return Status.PRESENT, "stated"
 
 

@@ -1,14 +1,14 @@
 """Measure the parser on chest CT reports of CT-RATE with 18 labels per report. Called by reports.evaluate.
 
-The labels (text/ct_rate_reports_18labels.csv) are of what a report states, so an uncertain tag counts as absent. They
-are looser than the words of a radiologist: any stated lymph node is a lymphadenopathy, for instance.
+The labels (text/ct_rate_reports_18labels.csv) are of what a report states or thinks likely. They are looser than the
+words of a radiologist: any stated lymph node is a lymphadenopathy, for instance.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from radir_node.domain.report import Status, Tag
-from radir_node.reports.evaluation.scores import Element, Measured, compare, rows
+from radir_node.domain.report import Tag
+from radir_node.reports.evaluation.scores import Element, Measured, compare, is_likely, rows
 from radir_node.reports.evaluation.split import Split, is_in
 from radir_node.reports.lexicon import lies_in
 from radir_node.reports.parser import parse
@@ -55,7 +55,7 @@ def evaluate_ct_rate(folder: Path, split: Split = "test") -> Measured:
 
 
 def _labels(tag: Tag) -> set[Element]:
-    if tag.status is not Status.PRESENT:
+    if not is_likely(tag):
         return set()
     return {
         (label,)

@@ -1,7 +1,8 @@
 """Measure the reading of context on the NegEx sentences: is a marked phrase negated? Called by reports.evaluate.
 
 The phrases are of all medicine, so the lexicon of findings is not asked; only the cues around the phrase are. The gold
-(text/negex_annotations.tsv) knows Negated and Affirmed: uncertain, historical and resolved mentions are affirmed.
+(text/negex_annotations.tsv) knows Negated, which what is resolved is too, and Affirmed, which uncertain and historical
+mentions are too.
 """
 
 import re
@@ -39,4 +40,4 @@ def _is_negated(sentence: str, condition: str) -> bool:
     capitals, words = (r"\s+".join(map(re.escape, text.split())) for text in (condition.upper(), condition))
     found = re.search(capitals, sentence) or re.search(words, sentence, re.IGNORECASE)
     start, end = found.span() if found else (len(sentence), len(sentence))
-    return status_of(sentence, start, end)[0] is Status.ABSENT
+    return status_of(sentence, start, end)[0] in (Status.ABSENT, Status.RESOLVED)

@@ -1,6 +1,6 @@
 """Measure the parser on the Open-i chest radiograph reports, against two human annotations. Called by reports.evaluate.
 
-14 findings per report (openi_gld_std14.csv; positives only, so an uncertain tag counts as absent), and MeSH chains
+14 findings per report (openi_gld_std14.csv; positives only), and MeSH chains
 (openi_mesh_gold.csv), of which the sites and sides are read.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from radir_node.domain.anatomy import is_at_or_below
 from radir_node.domain.report import Status, Tag
-from radir_node.reports.evaluation.scores import Element, Measured, compare, rows
+from radir_node.reports.evaluation.scores import Element, Measured, compare, is_likely, rows
 from radir_node.reports.evaluation.split import Split, is_in
 from radir_node.reports.parser import parse
 
@@ -22,7 +22,7 @@ FINDING_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "Cardiomegaly": ("cardiomegaly",),
     "Effusion": ("pleural_effusion",),
     "Infiltration": ("infiltrate",),
-    "Mass": ("mass", "malignancy"),
+    "Mass": ("mass",),
     "Nodule": ("nodule",),
     "Pneumonia": ("pneumonia",),
     "Pneumothorax": ("pneumothorax",),
@@ -89,6 +89,8 @@ class OpeniScores:
     """The parser on a split of Open-i, and the same mentions without reading their context (the keyword level)."""
 
     findings: Measured
+    findings_stated: Measured
+    """The same with every uncertain tag taken as absent."""
     findings_keyword: Measured
     sites: Measured
     sites_sided: Measured
@@ -108,10 +110,11 @@ def evaluate_openi(folder: Path, split: Split = "test") -> OpeniScores:
         return compare(labels, texts, tags, gold, read)
 
     return OpeniScores(
-        findings=score(columns, findings, lambda tag: _findings(tag, columns, _stated)),
+        findings=score(columns, findings, lambda tag: _findings(tag, columns, is_likely)),
+        findings_stated=score(columns, findings, lambda tag: _findings(tag, columns, _stated)),
         findings_keyword=score(columns, findings, lambda tag: _findings(tag, columns, _any)),
-        sites=score(_OUR_SITES, unsided, lambda tag: {(site,) for site, _ in _sites(tag, _believed)}),
-        sites_sided=score(_OUR_SITES, sites, lambda tag: _sites(tag, _believed)),
+        sites=score(_OUR_SITES, unsided, lambda tag: {(site,) for site, _ in _sites(tag, is_likely)}),
+        sites_sided=score(_OUR_SITES, sites, lambda tag: _sites(tag, is_likely)),
         sites_keyword=score(_OUR_SITES, unsided, lambda tag: {(site,) for site, _ in _sites(tag, _any)}),
     )
 
@@ -122,11 +125,6 @@ def _text(row: Mapping[str, str]) -> str:
 
 def _stated(tag: Tag) -> bool:
     return tag.status is Status.PRESENT
-
-
-def _believed(tag: Tag) -> bool:
-    """What the reader is asked to look for ("evaluate for nodule") is not believed to be there."""
-    return tag.status in (Status.PRESENT, Status.UNCERTAIN) and not tag.rule.startswith("hypothetical")
 
 
 def _any(tag: Tag) -> bool:

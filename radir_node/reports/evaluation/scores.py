@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from radir_node.domain.report import Tag
+from radir_node.domain.report import Status, Tag
 
 Element = tuple[str, ...]
 """What gold and answer are sets of: (label,) or (label, side)."""
@@ -73,6 +73,17 @@ class Measured:
     def accuracy(self) -> float:
         """Share of the items without a disagreement."""
         return 1 - len({miss.item for miss in self.misses}) / max(1, self.n)
+
+
+def is_likely(tag: Tag) -> bool:
+    """Tell whether an annotator who marks only positives marks the tag.
+
+    Stated findings, those called probable, and each of two alternatives ("atelectasis versus pneumonia"): in the
+    development reports 44 of 52 such mentions are marked, against 7 of 107 that may or could be there.
+    """
+    return tag.status is Status.PRESENT or (
+        tag.status is Status.UNCERTAIN and tag.rule.partition("/")[0].endswith(("-alternative", "-probable"))
+    )
 
 
 def compare(
