@@ -97,22 +97,23 @@ class Deliveries:
     def confirm(self, report: CommitmentReport) -> bool:
         """Take a peer's report: what it committed to is confirmed, what it lost is sent again.
 
-        False when the node asked for no such thing, or has the report already.
+        False when the node asked for no such thing. The same report again, for a peer that missed the answer, changes
+        nothing.
         """
-        open_ones = sa.and_(delivery.c.transaction_uid == report.transaction_uid, delivery.c.confirmed_at.is_(None))
+        of_it = delivery.c.transaction_uid == report.transaction_uid
+        open_ones = sa.and_(of_it, delivery.c.confirmed_at.is_(None))
         safe = delivery.c.sop_instance_uid.in_([item.sop_instance_uid for item in report.committed])
         lost = delivery.c.sop_instance_uid.in_([item.reference.sop_instance_uid for item in report.failed])
         again = {"state": attempts.WAITING, "transaction_uid": "", "delivered_at": None}
         with self.database.begin() as connection:
-            confirmed = sa.update(delivery).where(open_ones, safe).values(confirmed_at=sa.func.now())
-            known = connection.execute(confirmed).rowcount
+            known = bool(connection.execute(sa.select(sa.exists().where(of_it))).scalar_one())
+            connection.execute(sa.update(delivery).where(open_ones, safe).values(confirmed_at=sa.func.now()))
             resent = (
                 sa.update(delivery).where(open_ones, lost).values(**again).returning(delivery.c.id, delivery.c.peer)
             )
             for row in connection.execute(resent).all():
-                known += 1
                 self._postpone(connection, row.peer, [row.id], "the peer does not commit to it")
-            return known > 0
+            return known
 
     def counts(self) -> Mapping[tuple[str, str], int]:
         """Return (peer, state) -> objects."""
