@@ -10,6 +10,7 @@ from itertools import groupby
 import structlog
 from pydicom.dataset import Dataset
 
+from dicom_services.dul.errors import Rejected
 from dicom_services.scp.ports import StoredObject
 from dicom_services.scp.progress import Progress, RequesterGone
 from dicom_services.scp.spool import Spool
@@ -24,6 +25,7 @@ log = structlog.get_logger()
 NOT_THERE = "the archive does not have it"
 BROKE_OFF = "the archive broke off"
 UNREACHABLE = "the archive does not answer"
+REJECTS = "the archive offers no such service"
 
 _BATCH = 100
 """Objects of one series in one request: few enough that little is in doubt when the archive breaks off."""
@@ -69,16 +71,18 @@ def persistently(
     contexts: Sequence[tuple[str, Sequence[str]]],
     ask: Callable[[Requestor], None],
     roles: Mapping[str, tuple[bool, bool]] | None = None,
-) -> bool:
-    """Call `ask` with an association, and again with another when it breaks off; False = the archive is given up."""
+) -> str:
+    """Call `ask` with an association, and again with another when it breaks off; return why that was no use, or ""."""
+    reason = ""
     for _ in range(_MOST_BREAKS):
         try:
             with associate(archive.peer, archive.caller, contexts, roles) as requestor:
                 ask(requestor)
-                return True
+                return ""
         except PeerUnavailable as error:
             log.warning("archive_unavailable", archive=archive.peer.ae_title, reason=str(error))
-    return False
+            reason = REJECTS if isinstance(error, Rejected) else UNREACHABLE
+    return reason
 
 
 def wants_no_more(progress: Progress) -> bool:

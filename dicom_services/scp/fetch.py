@@ -11,7 +11,6 @@ from dicom_services.dimse.command import Command, text
 from dicom_services.dul.association import Context
 from dicom_services.scp.elsewhere import (
     NOT_THERE,
-    UNREACHABLE,
     Archive,
     answered,
     batches,
@@ -50,8 +49,8 @@ def fetch(archive: Archive, items: Iterable[StoredObject], send: Send, progress:
             progress.fail(left, NOT_THERE if outcome.status == _SUCCESS else answered(outcome))
 
     try:
-        if not persistently(archive, get.contexts(pairs), ask, get.roles(pair[0] for pair in pairs)):
-            progress.fail(list(wanted), UNREACHABLE)
+        reason = persistently(archive, get.contexts(pairs), ask, get.roles(pair[0] for pair in pairs))
+        progress.fail(list(wanted), reason)
     finally:
         passing.drop()
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dicom_services.scp.elsewhere import (
     BROKE_OFF,
     NOT_THERE,
-    UNREACHABLE,
+    REJECTS,
     Archive,
     answered,
     batches,
@@ -34,13 +34,14 @@ _CLASS_OF_STATUS = 0xF000
 def move(archive: Archive, items: Iterable[StoredObject], destination: str, progress: Progress) -> list[StoredObject]:
     """Let the archive send objects to the destination.
 
-    Returns what it turned down as a whole, in most cases because it does not know the destination: the node may. Raises
-    Cancelled and RequesterGone.
+    Returns what it turned down as a whole, because it does not know the destination or offers no C-MOVE: the node may
+    fetch that. Raises Cancelled and RequesterGone.
     """
     waiting = deque(batches(items))
     turned_down: list[StoredObject] = []
 
     def ask(requestor: Requestor) -> None:
+        requestor.context(scu_move.STUDY_ROOT_MOVE)  # Rejected before anything is asked for
         while waiting:
             progress.check()
             batch = _Batch(waiting.popleft(), progress)
@@ -53,8 +54,12 @@ def move(archive: Archive, items: Iterable[StoredObject], destination: str, prog
             else:
                 batch.settle(requestor, outcome)
 
-    if not persistently(archive, [*scu_move.CONTEXTS, *find.CONTEXTS], ask):
-        progress.fail([uid for batch in waiting for uid in uids(batch)], UNREACHABLE)
+    reason = persistently(archive, [*scu_move.CONTEXTS, *find.CONTEXTS], ask)
+    left = [item for items in waiting for item in items]
+    if reason == REJECTS:
+        turned_down += left
+    else:
+        progress.fail(uids(left), reason)
     progress.check()
     return turned_down
 

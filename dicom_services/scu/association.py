@@ -13,10 +13,9 @@ from dicom_services.contexts import UNCOMPRESSED
 from dicom_services.dimse.command import RESPONSE, Command, CommandField, MalformedCommand, Value
 from dicom_services.dimse.message import Message, Sink
 from dicom_services.dul.association import Association, Context, FileRegion
-from dicom_services.dul.errors import AssociationEnded, ProtocolViolation
+from dicom_services.dul.errors import AssociationEnded, ProtocolViolation, Rejected
 from dicom_services.dul.requestor import MAX_CONTEXTS, propose, request_association
 from dicom_services.scu.caller import Caller
-from radir_node.errors import PeerUnavailable
 from radir_node.settings import Peer
 
 __all__ = ["LITTLE_ENDIAN", "MAX_CONTEXTS", "Requestor", "accepted", "associate", "contexts_for", "status_of"]
@@ -52,11 +51,11 @@ class Requestor:
         return next(self._numbers) % MAX_MESSAGE_ID + 1
 
     def context(self, sop_class_uid: str) -> Context:
-        """Return the first accepted context of the class. Raises PeerUnavailable when there is none."""
+        """Return the first accepted context of the class. Raises Rejected when there is none."""
         for context in self.association.contexts.values():
             if context.abstract_syntax == sop_class_uid:
                 return context
-        raise PeerUnavailable(f"{self.association.called_ae_title} does not accept what it is asked for")
+        raise Rejected("does not offer what it is asked for")
 
     def request(
         self, context: Context, kind: CommandField, dataset: bytes | FileRegion | None = None, **elements: Value

@@ -6,6 +6,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.presentation import build_context, build_role
 from pynetdicom.sop_class import CTImageStorage
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as StudyRootFind
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet as StudyRootGet
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as StudyRootMove
 
@@ -235,3 +236,57 @@ def test_get_is_answered_once_when_the_archive_is_down(start_node, make_study, l
 
     assert 0xA702 == status.Status
     assert sorted(study.uids) == sorted(identifier.FailedSOPInstanceUIDList)
+
+
+def test_archive_without_retrieve(node_with, destination, make_study, lose, move):
+    """An archive that offers neither C-MOVE nor C-GET ends in one answer that says so."""
+    study = make_study(2)
+    application = AE("PACS")
+    application.add_supported_context(CTImageStorage)
+    server = application.start_server(("127.0.0.1", 0), block=False)
+    peer = destination.peer.model_copy(update={"ae_title": "PACS", "port": server.server_address[1]})
+    node = node_with(peer, destination.peer)
+    lose(node, *study.files)
+
+    last = move(node, study.uid, "DEST")[-1]
+    server.shutdown()
+
+    assert (0xA702, (None, 0, 2, 0), sorted(study.uids)) == (last.status, last.counts, sorted(last.failed_uids))
+    assert "2 failed: the archive offers no such service" == last.comment
+
+
+def test_archive_that_takes_one_uid_at_a_time(node_with, destination, make_study, lose, move):
+    """An archive that finds nothing under a list of UIDs is asked for each object alone."""
+    study = make_study(3)
+    held = {str(ds.SOPInstanceUID): ds for ds in map(dcmread, study.files)}
+
+    def send(event: evt.Event):
+        uids = event.identifier.SOPInstanceUID
+        wanted = [held[uids]] if isinstance(uids, str) else []
+        yield destination.peer.host, destination.port
+        yield len(wanted)
+        for ds in wanted:
+            yield 0xFF00, ds
+
+    def find(event: evt.Event):
+        for uid in held:
+            answer = Dataset()
+            answer.SOPInstanceUID = uid
+            yield 0xFF00, answer
+
+    application = AE("PACS")
+    application.add_supported_context(StudyRootMove)
+    application.add_supported_context(StudyRootFind)
+    application.add_requested_context(CTImageStorage)
+    handlers = [(evt.EVT_C_MOVE, send), (evt.EVT_C_FIND, find)]
+    server = application.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    node = node_with(
+        destination.peer.model_copy(update={"ae_title": "PACS", "port": server.server_address[1]}), destination.peer
+    )
+    lose(node, *study.files)
+
+    last = move(node, study.uid, "DEST")[-1]
+    server.shutdown()
+
+    assert (0x0000, (None, 3, 0, 0)) == (last.status, last.counts)
+    assert sorted(study.uids) == sorted(destination.received)
