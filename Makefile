@@ -5,6 +5,7 @@
 #   make test ARGS="-k search"                            some of the tests
 #   make bench-dicom ARGS="--quick"                       the DICOM server beside DCMTK and stock pynetdicom
 #   make fuzz-dicom ARGS="--pdus 20000"                   malformed PDUs against it
+#   make crash-dicom KILLS=20                             kill -9 of it, over and over
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +17,7 @@ export RADIR_TRITON_VENV := $(abspath $(TRITON_VENV))
 TEST_PACKAGES := dcmtk dicom3tools libpixelmed-java libcommons-codec-java default-jre-headless orthanc chromium libpython3-dev libgdcm-tools python3-odil
 NODE_PEERS := tests/peers/node_modules/.package-lock.json
 
-.PHONY: demo test lint unit tools triton bench-dicom fuzz-dicom clean
+.PHONY: demo test lint unit tools triton bench-dicom fuzz-dicom crash-dicom clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/radir demo $(ARGS)
@@ -82,6 +83,10 @@ bench-dicom: $(VENV)/.test tools
 
 fuzz-dicom: $(VENV)/.test tools
 	@$(BIN)/python tests/bench/fuzz.py $(ARGS)
+
+KILLS ?= 100
+crash-dicom: $(VENV)/.test tools
+	@RADIR_TEST_KILLS=$(KILLS) $(BIN)/pytest -q -s tests/acceptance/test_dicom_crash.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(TRITON_VENV) .radir out
