@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from radir_node.catalog.database import Database
 from radir_node.catalog.tables import disclosure, embedding, report, report_tag, series, study
 from radir_node.domain.report import Status, Tag
-from radir_node.domain.study import Modality, StudyState
+from radir_node.domain.study import Completion, Evidence, Modality, StudyState
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,9 @@ class Case:
     age_years: float | None
     sex: str
     received_at: dt.datetime
+    completion: Completion
+    """How it was established that all of the study is here."""
+    evidence: Evidence
     has_vectors: bool
     reports: tuple[CaseReport, ...]
     identifiers: tuple[str, ...]
@@ -122,6 +125,8 @@ def _case(row: sa.Row[Any], reports: Sequence[CaseReport]) -> Case:
         age_years=row.patient_age_years,
         sex=row.patient_sex,
         received_at=row.last_received_at,
+        completion=Completion(row.completion),
+        evidence=Evidence(row.evidence),
         has_vectors=row.has_vectors,
         reports=tuple(reports),
         identifiers=_identifiers(row),

@@ -76,11 +76,6 @@ class Intake:
                 forget(connection, uid)
                 queue_for_indexing(connection, self.job_app, studies[uid], Completion.VERIFIED, said.evidence)
 
-    def refuse(self, reason: str, calling_ae_title: str, sop_class_uid: str) -> None:
-        """Count something that was not accepted. The reason holds no identifier."""
-        with self.database.begin() as connection:
-            _count(connection, Counter({(reason, calling_ae_title, sop_class_uid): 1}))
-
     def refuse_all(self, refusals: Sequence[Refusal]) -> None:
         """Count what was not accepted, in one transaction."""
         kinds = Counter((one.reason, one.calling_ae_title, one.sop_class_uid) for one in refusals)

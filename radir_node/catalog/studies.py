@@ -114,20 +114,20 @@ class Studies:
 
     def list(self) -> Sequence[Mapping[str, Any]]:
         """Return every study as `radir studies --json` prints it, newest first."""
-        count = sa.func.count(instance.c.id)
+        held = sa.func.string_agg(series.c.modality.distinct(), ",")
         statement = (
             sa.select(
                 study.c.study_instance_uid,
                 study.c.state,
                 study.c.reason,
-                sa.func.coalesce(
-                    sa.func.nullif(study.c.modality, ""), sa.func.string_agg(series.c.modality.distinct(), ",")
-                ).label("modality"),
-                count.label("instances"),
+                study.c.completion,
+                study.c.evidence,
+                sa.func.coalesce(sa.func.nullif(study.c.modality, ""), held).label("modality"),
+                study.c.number_of_instances.label("instances"),
+                study.c.expected_instances,
             )
-            .select_from(
-                study.join(series).join(instance, sa.and_(instance.c.series_id == series.c.id, instance.c.is_current))
-            )
+            .join(series, series.c.study_id == study.c.id)
+            .where(series.c.number_of_instances > 0)
             .group_by(study.c.id)
             .order_by(study.c.first_received_at.desc())
         )
@@ -155,9 +155,9 @@ class Studies:
                 .where(study.c.state == StudyState.INDEXED)
                 .group_by(study.c.modality)
             ).all()
-            current = sa.select(sa.func.count()).select_from(instance).where(instance.c.is_current)
+            held = sa.select(sa.func.coalesce(sa.func.sum(study.c.number_of_instances), 0))
             return {
-                "instances": connection.execute(current).scalar_one(),
+                "instances": connection.execute(held).scalar_one(),
                 "studies": {state: n for state, n in by_state},
                 "indexed": {modality: n for modality, n in indexed},
                 "reports": connection.execute(sa.select(sa.func.count()).select_from(report)).scalar_one(),

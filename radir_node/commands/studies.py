@@ -7,7 +7,7 @@ from rich.table import Table
 
 from radir_node.commands.session import console, opened_node, print_json
 from radir_node.domain.study import StudyState
-from radir_node.errors import UnknownStudy
+from radir_node.errors import UnknownStudy, UserError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -38,10 +38,12 @@ def studies(as_json: Json = False) -> None:
         if as_json:
             print_json(found)
             return
-        table = Table("Study Instance UID", "State", "Modality", "Instances", "Reason", box=None)
+        table = Table("Study Instance UID", "State", "Complete", "Modality", "Instances", "Reason", box=None)
         for row in found:
-            cells = (row["study_instance_uid"], row["state"], row["modality"], str(row["instances"]), row["reason"])
-            table.add_row(*cells)
+            complete = f"{row['completion']} ({row['evidence']})" if row["completion"] else ""
+            more = f" of {row['expected_instances']}" if row["expected_instances"] else ""
+            counted = f"{row['instances']}{more}"
+            table.add_row(row["study_instance_uid"], row["state"], complete, row["modality"], counted, row["reason"])
         console.print(table)
 
 
@@ -71,6 +73,45 @@ def reindex(
         console.print(f"queued: {queued}")
 
 
+def complete(study_uid: str) -> None:
+    """Index an open study now, as it is, without waiting for more of it."""
+    with opened_node() as node:
+        if not node.completion.force(study_uid):
+            raise UserError("the study is not open: it is complete already; `radir reindex` indexes it again")
+        console.print("queued")
+
+
+def reopen(study_uid: str) -> None:
+    """Let a finished study settle anew: whether it is complete is asked again, then it is indexed."""
+    with opened_node() as node:
+        if not node.completion.reopen(study_uid):
+            raise UserError("the study is not finished: it is waited for, or on its way to the index")
+        console.print("opened")
+
+
+def undelivered(
+    retry: Annotated[bool, typer.Option("--retry", help="Try all of it again, from the first pause.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what peers were owed and did not take: objects pushed, and reports of storage commitment."""
+    with opened_node() as node:
+        if retry:
+            console.print(f"queued: {node.deliveries.retry() + node.commitments.retry()}")
+            return
+        objects = [{"kind": "object", **row} for row in node.deliveries.dead()]
+        reports = [{"kind": "commitment", "peer": row["calling_ae_title"], **row} for row in node.commitments.dead()]
+        names = ("kind", "peer", "attempts", "reason", "created_at")
+        found = [{name: row[name] for name in names} for row in (*objects, *reports)]
+        if as_json:
+            print_json(found)
+            return
+        table = Table("Kind", "Peer", "Attempts", "Since", "Reason", box=None)
+        for row in found:
+            since = f"{row['created_at']:%Y-%m-%d %H:%M}"
+            table.add_row(row["kind"], row["peer"], str(row["attempts"]), since, row["reason"])
+        console.print(table)
+
+
 def add_to(app: typer.Typer) -> None:
-    for verb in (status, studies, instances, reindex):
+    for verb in (status, studies, instances, reindex, complete, reopen, undelivered):
         app.command()(verb)

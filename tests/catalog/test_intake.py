@@ -140,16 +140,6 @@ def test_a_database_that_is_away_is_one_clear_line() -> None:
     away.close()
 
 
-def test_refusals_are_counted_by_reason(intake: Intake, database: Database) -> None:
-    """What was not accepted is listed for the admin page."""
-    from radir_node.catalog.health import HealthCounts
-
-    intake.refuse("no Study Instance UID", "MODALITY", "1.2")
-    intake.refuse("no Study Instance UID", "MODALITY", "1.2")
-
-    assert [row[:2] for row in HealthCounts(database).refusals()] == [("no Study Instance UID", 2)]
-
-
 def test_a_study_without_a_job_is_adopted(
     intake: Intake, studies: Studies, stored: Stored, queued: Queued, database: Database
 ) -> None:
