@@ -159,6 +159,13 @@ class Segment:
             return False
         return True
 
+    def unsettled(self) -> Iterator[tuple[int, int]]:
+        """Yield time (nanoseconds since the epoch) and length of each record after the last `keep`, unread."""
+        while (header := self._header()) is not None and header[0] == _OBJECT_MAGIC:
+            _, number, _, length, received_ns, _, _ = header
+            self._at, self._number = _next(self._at, length), number + 1
+            yield received_ns, length
+
     def keep(self) -> None:
         """Note that what was read so far need not be read again. Call when its objects are synced."""
         _write_at(self.file, _DONE.pack(self._at), _DONE_AT)
@@ -241,6 +248,20 @@ class Reader:
                 segment.give_back(sum(1 for _ in self._folder.glob(f"*{_FREE}")))
             else:
                 segment.keep()
+
+
+def unsettled(folder: Path) -> Iterator[tuple[int, int]]:
+    """Yield time and length of what lies in the journal alone, beside the registrar and without disturbing it.
+
+    What is registered already still counts until the registrar has noted it: a second after the last object.
+    """
+    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        try:
+            segment = Segment(path)
+        except FileNotFoundError:  # given back meanwhile
+            continue
+        yield from segment.unsettled()
+        segment.file.close()
 
 
 def sweep(folder: Path) -> None:

@@ -14,13 +14,14 @@ import time
 import uuid
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from dicom_services.identity import IMPLEMENTATION_CLASS_UID
-from dicom_services.scp.journal import LONGEST_OBJECT, Record, Writer, sweep, sync_folder
+from dicom_services.scp.journal import LONGEST_OBJECT, Record, Writer, sweep, sync_folder, unsettled
 from radir_node.domain.stored import Refusal
 from radir_node.errors import StorageFull
 
@@ -206,6 +207,13 @@ class Spool:
     def files(self) -> list[Acknowledged]:
         """Return the large objects that wait for the catalogue, in the order received."""
         return [Acknowledged(at, ae_title, path.stat().st_size, path) for path, ae_title, at in self._entries(_OBJECT)]
+
+    def waiting(self) -> Iterator[tuple[int, int]]:
+        """Yield time (nanoseconds since the epoch) and size in bytes of all that waits, for whoever only counts."""
+        yield from unsettled(self.folder)
+        for path, _, at in self._entries(_OBJECT):
+            with suppress(FileNotFoundError):  # registered meanwhile
+                yield at, path.stat().st_size
 
     def refusals(self) -> list[tuple[Path, Refusal]]:
         """Return the notes of `refuse` with their files, in order."""
