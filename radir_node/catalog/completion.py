@@ -18,7 +18,7 @@ from radir_node.catalog.database import Database
 from radir_node.catalog.tables import delivery, instance, series, study
 from radir_node.catalog.transitions import OPEN_STATES, PAUSE, Opening, QuietTimes, open_again, queue_for_indexing
 from radir_node.domain.study import Completion, Evidence, StudyState
-from radir_node.errors import PeerUnavailable, UnknownStudy
+from radir_node.errors import RadirError, UnknownStudy
 
 FORCE = dt.timedelta(hours=1)
 
@@ -65,7 +65,7 @@ class CompletionTracker:
             return
         try:
             expected = verifier.expected_instances(question.study_instance_uid)
-        except PeerUnavailable:
+        except RadirError:  # away, or the node is not set up to reach it: no study waits for that
             expected = None
         self._answered(study_id, question.mark, expected)
 

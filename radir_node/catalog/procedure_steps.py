@@ -3,6 +3,7 @@
 Implements dicom_services.scp.ports.ProcedureStepPort. What a completed step produced is announced to completion.py.
 """
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from sqlalchemy.dialects.postgresql import insert
 from radir_node.catalog.database import Database
 from radir_node.catalog.tables import mpps
 from radir_node.domain.procedure_step import ProcedureStep, ProcedureStepState
+
+MEMORY = dt.timedelta(days=90)
+"""A step is known for so long: its attributes may fill megabytes, and its study is indexed within hours."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,11 @@ class ProcedureSteps:
             changed = change(_step(row))
             connection.execute(sa.update(mpps).where(this).values(**_values(changed), updated_at=sa.func.now()))
             return changed
+
+    def forget_old(self) -> int:
+        """Remove steps that nobody has changed for a long time; return how many."""
+        with self.database.begin() as connection:
+            return connection.execute(sa.delete(mpps).where(mpps.c.updated_at < sa.func.now() - MEMORY)).rowcount
 
 
 def _values(step: ProcedureStep) -> dict[str, Any]:

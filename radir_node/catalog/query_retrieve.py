@@ -46,11 +46,12 @@ COMPUTED: Mapping[str, Mapping[str, sa.ColumnElement[Any]]] = {
         ),
         "NumberOfStudyRelatedSeries": sa.select(sa.func.count()).where(_in_study).scalar_subquery(),
         "NumberOfStudyRelatedInstances": study.c.number_of_instances,
+        "ProcedureCodeSequence": study.c.procedure_code_sequence,
     },
     "SERIES": {"NumberOfSeriesRelatedInstances": series.c.number_of_instances},
     "IMAGE": {},
 }
-"""Attributes that cost a look beyond the row; only those that a query asks for are computed."""
+"""Attributes that cost more than a look at the row; only those that a query asks for are computed."""
 
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 _PLAIN = dict(zip(LEVELS, (PATIENT, STUDY, SERIES, IMAGE), strict=True))

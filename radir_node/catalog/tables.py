@@ -106,6 +106,7 @@ study = sa.Table(
     _code("accession_number"),
     _text("study_description"),
     _text("referring_physician_name"),
+    sa.Column("procedure_code_sequence", JSONB, nullable=False, server_default="[]"),
     _now("first_received_at"),
     _now("last_received_at"),
     sa.Column("indexed_at", sa.DateTime(timezone=True)),

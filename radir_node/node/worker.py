@@ -104,6 +104,7 @@ def care(node: Node) -> None:
     if studies or peers or callers:
         log.warning("adopted", studies=studies, peers=peers, callers=callers)
     node.completion.forget_old()
+    node.procedure_steps.forget_old()
     node.commitments.forget_old()
     state = node.index.sync()
     # Without a snapshot, rows read at the start count too: they are sealed in memory and on no disk.

@@ -1,9 +1,12 @@
+import datetime as dt
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from radir_node.catalog.database import Database
 from radir_node.catalog.procedure_steps import ProcedureSteps
+from radir_node.catalog.tables import mpps
 from radir_node.domain.procedure_step import ProcedureStep, ProcedureStepState
 
 STEP = ProcedureStep("1.9.1", ProcedureStepState.IN_PROGRESS, ("1.2",), "CT1", b"attributes")
@@ -49,3 +52,12 @@ def test_a_change_that_is_refused_changes_nothing(steps: ProcedureSteps) -> None
 def test_an_unknown_step_cannot_be_changed(steps: ProcedureSteps) -> None:
     """The caller answers "no such object instance"."""
     assert steps.change("1.9.2", lambda step: step) is None
+
+
+def test_old_steps_are_forgotten(steps: ProcedureSteps, database: Database) -> None:
+    """After three months without a change."""
+    young = steps.forget_old()
+    with database.begin() as connection:
+        connection.execute(sa.update(mpps).values(updated_at=sa.func.now() - dt.timedelta(days=91)))
+
+    assert (0, 1) == (young, steps.forget_old())

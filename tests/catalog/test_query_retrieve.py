@@ -53,6 +53,7 @@ def holds(intake: Intake, stored: Stored) -> None:
             "study_time": ["101500", "10:16", ""][number % 3],
             "accession_number": f"A_{number}",
             "study_description": ["CHEST PA", "Chest", ""][number % 3],
+            "procedure_code_sequence": ({"CodeValue": "P5-09051", "CodeMeaning": "Röntgen"},) * (number % 3),
             "instance_number": number,
         }
         batch.append(stored(f"{uid}.1.1", uid, f"{number}", **header))
@@ -127,6 +128,16 @@ def _uids(rows: Iterator[Any]) -> set[str]:
 def test_keys_narrow_in_the_database(archive: QueryArchive, request_: FindRequest, answers: int) -> None:
     """What an index can answer is answered there, at every level and without unique keys of the levels above."""
     assert answers == len(list(archive.find(request_)))
+
+
+@pytest.mark.usefixtures("holds")
+def test_procedure_codes(archive: QueryArchive) -> None:
+    """The codes of a study's procedure come back as they were read, when they are asked for."""
+    key, asked = {"StudyInstanceUID": Exact("1.2.2")}, ("ProcedureCodeSequence",)
+
+    (row,) = archive.find(FindRequest(Level.STUDY, key, asked))
+
+    assert [{"CodeValue": "P5-09051", "CodeMeaning": "Röntgen"}] * 2 == row["ProcedureCodeSequence"]
 
 
 @pytest.mark.usefixtures("holds")
