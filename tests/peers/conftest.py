@@ -51,7 +51,8 @@ def make_site(
     def make(**settings: str) -> Site:
         ports = dict(zip(RECEIVERS, free_ports(len(RECEIVERS)), strict=True))
         peers = {title.lower(): {"ae_title": title, "host": HOST, "port": port} for title, port in ports.items()}
-        made.append(running_node(tmp_path_factory.mktemp("site"), DICOM__PEERS=json.dumps(peers), **settings))
+        settings = {"DICOM__PEERS": json.dumps(peers), **settings}
+        made.append(running_node(tmp_path_factory.mktemp("site"), **settings))
         return Site(made[-1].start(), ports)
 
     yield make

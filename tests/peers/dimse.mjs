@@ -148,7 +148,12 @@ function begin() {
   const client = new Client();
   asked.requests.forEach((each, index) => prepared(client, each, index));
   client.on('cStoreRequest', (request, callback) => callback(received(request)));
-  client.on('nEventReportRequest', (request, callback) => callback(reported(request, 'same association')));
+  client.on('nEventReportRequest', (request, callback) => {
+    callback(reported(request, 'same association'));
+    if (outcome.reports.length >= (asked.reports ?? 0)) {
+      client.network.sendAssociationReleaseRequest(); // before its time
+    }
+  });
   client.on('associationRejected', ({ result, source, reason }) => {
     outcome.rejection = [result, source, reason];
   });

@@ -39,8 +39,6 @@ class Scu:
     """One client."""
 
     name: str
-    roots: tuple[str, ...] = ("study", "patient")
-    """Information models that it knows."""
 
     @property
     def ae_title(self) -> str:
@@ -142,7 +140,6 @@ class Dcmjs(Scu):
     """dcmjs-dimse on Node.js. `talk` makes one association for many requests."""
 
     name = "dcmjs"
-    roots = ("study",)
 
     def ask(self, port: int, operation: str, **request: Any) -> Reply:
         about = {key: request.pop(key) for key in ("calling", "called", "listen", "folder") if key in request}

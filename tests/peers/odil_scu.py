@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 import odil
 
@@ -162,14 +163,13 @@ def receiving(asked):
 
 
 def listens(port):
-    with open("/proc/net/tcp") as table:
-        rows = [line.split() for line in table.readlines()[1:]]
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return any(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
 
 
 def keep(asked, dataset):
     uid = dataset.as_string("SOPInstanceUID")[0].decode()
-    with odil.open(os.path.join(asked["folder"], f"{uid}.dcm"), "wb") as stream:
+    with odil.open(str(Path(asked["folder"]) / f"{uid}.dcm"), "wb") as stream:
         odil.Writer.write_file(dataset, stream)
 
 

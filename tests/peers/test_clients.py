@@ -1,18 +1,22 @@
 """Four clients that know nothing of each other do with the node what PS3.4 says: echo, store, find, move, get."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from independent_clients import Scu
+from independent_clients import HOST, Dcmtk, Scu, run
 from pydicom import dcmread
 
 Site, Study, Storescp = Any, Any, Any  # conftest.py
 
 every_client = pytest.mark.parametrize("scu", ["dcmtk", "gdcm", "odil", "dcmjs"], indirect=True)
 clients_that_get = pytest.mark.parametrize("scu", ["dcmtk", "odil", "dcmjs"], indirect=True)
-clients_that_receive = pytest.mark.parametrize("scu", ["odil", "dcmjs"], indirect=True)
+reads_implicit_only = pytest.mark.xfail(reason="GDCM reads what it receives as Implicit VR, which it is not offered")
+clients_that_receive = pytest.mark.parametrize(
+    "scu", [pytest.param("gdcm", marks=reads_implicit_only), "odil", "dcmjs"], indirect=True
+)
 
 
 def same_objects(sent: tuple[Path, ...], received: list[Path]) -> bool:
@@ -110,11 +114,9 @@ def millers(stored: Callable[..., Study], sent_once: dict[str, str]) -> dict[str
     return sent_once
 
 
-@every_client
+@pytest.mark.parametrize("scu", ["dcmtk", "gdcm", "odil"], indirect=True)  # dcmjs-dimse knows the Study Root alone
 def test_patient_root(scu: Scu, site: Site, stored: Callable[..., Study], new_folder: Callable[[], Path]) -> None:
     """In the Patient Root model a patient is found by identifier and holds the study."""
-    if "patient" not in scu.roots:
-        pytest.skip(f"{scu.name} knows no Patient Root model")
     study = stored(1, PatientName="Root^Patient")
     patient = {"QueryRetrieveLevel": "PATIENT", "PatientID": study.patient_id, "PatientName": ""}
     studies = {"QueryRetrieveLevel": "STUDY", "PatientID": study.patient_id, "StudyInstanceUID": ""}
@@ -159,6 +161,19 @@ def test_move_to_the_requester(
 
     assert reply.done, reply.text[-2000:]
     assert same_objects(study.files, [path for path in folder.rglob("*") if path.is_file()])
+
+
+def test_gdcmscu(site: Site, make_study: Callable[..., Study], new_folder: Callable[[], Path]) -> None:
+    """What GDCM's own program sends arrives, although the program crashes after releasing, whoever the peer is."""
+    program = shutil.which("gdcmscu") or pytest.skip("gdcmscu is not installed (Debian package libgdcm-tools)")
+    study = make_study(2)
+    titles = ["--aetitle", "GDCMSCU", "--call", "RADIR"]
+
+    run([program, "--store", *titles, HOST, str(site.port), *study.files])
+
+    asked = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": study.uid, "NumberOfStudyRelatedInstances": ""}
+    (found,) = Dcmtk().ask(site.port, "find", keys=asked, folder=new_folder()).answers
+    assert "2" == found["NumberOfStudyRelatedInstances"]
 
 
 @clients_that_get
