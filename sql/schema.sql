@@ -214,6 +214,25 @@ CREATE TABLE public.node_secret (
     value bytea NOT NULL
 );
 
+CREATE TABLE public.operator_action (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    study_id bigint,
+    peer text DEFAULT ''::text NOT NULL,
+    outcome text DEFAULT ''::text NOT NULL
+);
+
+ALTER TABLE public.operator_action ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.operator_action_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.refusal (
     id bigint NOT NULL,
     at timestamp with time zone DEFAULT now() NOT NULL,
@@ -380,6 +399,9 @@ ALTER TABLE ONLY public.mpps
 
 ALTER TABLE ONLY public.node_secret
     ADD CONSTRAINT node_secret_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.operator_action
+    ADD CONSTRAINT operator_action_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.measure
     ADD CONSTRAINT pk_measure PRIMARY KEY (study_id, unit_uid, name);

@@ -361,6 +361,18 @@ disclosure = sa.Table(
     _required("disclosed_study_id", sa.BigInteger),
 )
 
+operator_action = sa.Table(
+    "operator_action",
+    metadata,
+    _id(),
+    _now("at"),
+    _required("actor"),
+    _required("action"),
+    sa.Column("study_id", sa.BigInteger),
+    _text("peer"),
+    _text("outcome"),
+)
+
 node_secret = sa.Table(
     "node_secret", metadata, sa.Column("name", sa.Text, primary_key=True), _required("value", sa.LargeBinary)
 )
