@@ -8,10 +8,11 @@ import re
 import select
 import shutil
 import subprocess
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,6 +93,24 @@ class Target:
                 peer.release()
         self.before = self.usage()
         self.files = self.open_files()
+
+    @contextmanager
+    def watched(self) -> Iterator[list[float]]:
+        """Yield a list that fills with its memory in MB, every few milliseconds, while the block runs."""
+        seen = [self.usage().rss_mb]
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(0.02):
+                seen.append(self.usage().rss_mb)
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield seen
+        finally:
+            over.set()
+            thread.join()
 
     def open_files(self) -> Counter[str]:
         """What the descriptors of the server are."""

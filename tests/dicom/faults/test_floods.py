@@ -5,6 +5,7 @@ import socket
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,18 @@ from raw_peer import (
     ASSOCIATE_AC,
     ASSOCIATE_RJ,
     ASSOCIATE_RQ,
+    C_FIND_RQ,
     COMMAND,
     CT_IMAGE,
+    DATASET,
+    LAST,
     P_DATA,
     RELEASE_RP,
     RELEASE_RQ,
+    STUDY_FIND,
     RawPeer,
     associate_rq,
+    command_set,
     message,
     pdu,
     pdv,
@@ -80,17 +86,45 @@ def test_a_command_set_of_a_hundred_megabytes(target):
     assert target.usage().rss_mb < target.before.rss_mb + target.rss_mb
 
 
+def test_identifiers_without_end(target):
+    """Eight queries whose identifiers never end do not fill the memory: other than images, they have a limit."""
+    command = command_set(
+        AffectedSOPClassUID=STUDY_FIND, CommandField=C_FIND_RQ, MessageID=1, Priority=0, CommandDataSetType=DATASET
+    )
+    fragment = pdu(P_DATA, pdv(5, 0, bytes(130000)))
+
+    def endless(number: int) -> str:
+        with RawPeer(target.port) as peer:
+            peer.associate(CONTEXTS, calling=f"ENDLESS{number}")
+            peer.send(pdu(P_DATA, pdv(5, COMMAND | LAST, command)))
+            with suppress(OSError):
+                for _ in range(600):
+                    peer.send(fragment)
+            return ended_within(peer, 1)
+
+    with target.watched() as peak, ThreadPoolExecutor(8) as pool:
+        ends = set(pool.map(endless, range(8)))
+
+    assert ends <= {"closed", "aborted"}
+    assert target.answers()
+    assert max(peak) - target.before.rss_mb < 160
+
+
 def test_fifteen_hundred_connections(target):
-    """So many open connections are no reason not to answer, and cost little memory while they last."""
-    with ExitStack() as open_peers:
-        for _ in range(1500):
-            open_peers.enter_context(RawPeer(target.port))
+    """So many open connections are no reason not to answer; what they cost once is all that they cost again."""
+    costs = []
+    for _ in range(3):
+        before = target.usage().rss_mb
+        with ExitStack() as open_peers:
+            for _ in range(1500):
+                open_peers.enter_context(RawPeer(target.port))
+            assert target.answers()
+            costs.append(target.usage().rss_mb - before)
+        assert target.answers()
+    target.before = replace(target.before, rss_mb=target.before.rss_mb + costs[0])
 
-        answered = target.answers()
-        held = target.usage().rss_mb - target.before.rss_mb
-
-    assert answered
-    assert held < 200
+    assert costs[0] < 200
+    assert max(costs[1:]) < 16
 
 
 def test_ten_thousand_connections_that_come_and_go(target):
