@@ -41,8 +41,9 @@ answer and turns the pending status into 0xFF01. The order of answers is not spe
 
 A peer gets `find_limit` answers at most; a query with more matches ends with 0xA700. C-CANCEL is looked for while
 answers are sent, at least every 20 ms, and ends the query with 0xFE00. What the caller itself was acknowledged before
-the query is found by it: the node waits up to one second for its catalogue. An identifier of more than {elements} elements, {depth} levels
-of sequences or {megabytes} MB is refused with 0xC000, a value of more than {characters} characters with 0xA900."""
+the query is found by it: the node waits up to one second for its catalogue. An identifier of more than {elements}
+elements, {depth} levels of sequences or {megabytes} MB is refused with 0xC000, a value of more than {characters}
+characters with 0xA900."""
 
 _LEVELS = "At a lower level the keys of the levels above it are supported too."
 

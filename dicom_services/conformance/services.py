@@ -44,8 +44,8 @@ Every object of the classes of 1.1 is accepted in the transfer syntaxes S, of se
 caller names first, and kept byte by byte as it was received. UIDs of command and data set must agree and be valid.
 
 0x0000 means that the object is flushed to disk (fsync) under a name that a restart finds again. It is entered in the
-catalogue after that, in the order received; while the database is away the node goes on receiving. A query or retrieve waits
-for what its caller was acknowledged before it, a commitment request for what everybody was.
+catalogue after that, in the order received; while the database is away the node goes on receiving. A query or retrieve
+waits for what its caller was acknowledged before it, a commitment request for what everybody was.
 
 The same object again changes nothing. Other content under a known SOP Instance UID replaces the copy in force, or is
 left aside (`dicom.duplicate_policy`); the older file stays on disk. Instances that arrive for a finished study reopen

@@ -6,6 +6,7 @@ Called by the worker (jobs.REPORT, and after jobs.DELIVER); what waits is in rad
 
 import uuid
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 
 import structlog
 
@@ -13,7 +14,7 @@ from dicom_services.commitment_messages import MOST_REFERENCES
 from dicom_services.objects.stored_object import StoredObject, describe
 from dicom_services.scu.caller import Caller
 from dicom_services.scu.commitment import request_commitment
-from dicom_services.scu.event_report import report_commitment
+from dicom_services.scu.event_report import Report, reporting
 from dicom_services.scu.verify import held_at
 from radir_node.domain.commitment import CommitmentReport, FailedReference, FailureReason, SopReference
 from radir_node.errors import PeerUnavailable, RadirError
@@ -27,25 +28,31 @@ WAIT_SECONDS = 1.0
 
 
 def report_commitments(node: Node, calling_ae_title: str) -> None:
-    """Bring an AE title the reports that are due for it; stop when it cannot be reached."""
-    peer = peer_of(node, calling_ae_title)
-    while due := node.commitments.take(calling_ae_title):
-        if peer is None:
-            node.commitments.postponed(due, "dicom.peers names no peer of this AE title: it must ask on its own")
-            continue
-        try:
-            report_commitment(peer, Caller.of(node.settings.dicom), due.report)
-        except RadirError as error:
+    """Bring an AE title the reports that are due for it, over one association; stop at the first that it refuses."""
+    peer, due = peer_of(node, calling_ae_title), node.commitments.take(calling_ae_title)
+    if due is None:
+        return
+    try:
+        with _reporting(node, peer) as report:
+            while due is not None:
+                report(due.report)
+                node.commitments.delivered(due)  # at once: what is sent and not noted is sent again after a crash
+                _log_reported(calling_ae_title, due.report)
+                due = node.commitments.take(calling_ae_title)
+    except RadirError as error:
+        if due is not None:
             node.commitments.postponed(due, str(error))
-            log.warning("commitment_not_reported", peer=calling_ae_title, reason=str(error))
-            return
-        node.commitments.delivered(due)
-        log.info(
-            "commitment_reported",
-            peer=calling_ae_title,
-            committed=len(due.report.committed),
-            failed=len(due.report.failed),
-        )
+        log.warning("commitment_not_reported", peer=calling_ae_title, reason=str(error))
+
+
+def _reporting(node: Node, peer: Peer | None) -> AbstractContextManager[Report]:
+    if peer is None:
+        raise PeerUnavailable("dicom.peers names no peer of this AE title: it must ask on its own")
+    return reporting(peer, Caller.of(node.settings.dicom))
+
+
+def _log_reported(calling_ae_title: str, report: CommitmentReport) -> None:
+    log.info("commitment_reported", peer=calling_ae_title, committed=len(report.committed), failed=len(report.failed))
 
 
 def peer_of(node: Node, ae_title: str) -> Peer | None:

@@ -21,7 +21,7 @@ from dicom_services.scu.association import associate
 from dicom_services.scu.caller import Caller
 from dicom_services.scu.commitment import request_commitment
 from dicom_services.scu.echo import echo
-from dicom_services.scu.event_report import report_commitment
+from dicom_services.scu.event_report import reporting
 from dicom_services.scu.find import CONTEXTS, count_at, find
 from dicom_services.scu.outcome import Outcome, of_failure, of_status
 from dicom_services.scu.send import send_files
@@ -334,7 +334,7 @@ def test_commitment_that_is_refused():
 
 
 def test_report_on_an_association_of_the_node():
-    """The node reports over an association that it opens, in the SCP role, and hears whether it was taken."""
+    """The node reports over an association that it opens, in the SCP role, and hears what was taken and what not."""
     committed, lost = references(2)
     report = CommitmentReport("1.2.3", (committed,), (FailedReference(lost, 0x0112),))
     heard = []
@@ -343,10 +343,13 @@ def test_report_on_an_association_of_the_node():
         heard.append((event.event_type, event.event_information))
         return 0x0000 if len(heard) == 1 else 0x0110, None
 
-    with served(StorageCommitmentPushModel, handlers=[(evt.EVT_N_EVENT_REPORT, take)]) as peer:
-        report_commitment(peer, CALLER, report)
-        with pytest.raises(PeerUnavailable, match="answers N-EVENT-REPORT with 0x0110"):
-            report_commitment(peer, CALLER, report)
+    with (
+        served(StorageCommitmentPushModel, handlers=[(evt.EVT_N_EVENT_REPORT, take)]) as peer,
+        pytest.raises(PeerUnavailable, match="answers N-EVENT-REPORT with 0x0110"),
+        reporting(peer, CALLER) as send,
+    ):
+        send(report)
+        send(report)
 
     event_type, information = heard[0]
     assert (2, "1.2.3") == (event_type, information.TransactionUID)
