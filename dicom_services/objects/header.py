@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset, FileDataset
 
-from dicom_services.objects.attributes import date, integer, text, valid_uid
+from dicom_services.objects.attributes import date, integer, items, text, valid_uid
 from dicom_services.objects.part10 import open_dataset
 from radir_node.domain.study import InstanceHeader
 from radir_node.errors import NotIndexable
@@ -22,6 +22,7 @@ HEADER_KEYWORDS = (
     "StudyDescription",
     "SeriesDescription",
     "ReferringPhysicianName",
+    "ProcedureCodeSequence",
     "PatientName",
     "PatientID",
     "IssuerOfPatientID",
@@ -42,6 +43,8 @@ HEADER_KEYWORDS = (
 _AGE = re.compile(r"(\d{1,3})\s*([DWMY]?)")
 _AGE_UNIT_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0, "": 1.0}
 _OLDEST_YEARS = 130
+_MOST_CODES = 16
+_CODE = ("CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning")
 
 
 def read_header(path: Path) -> InstanceHeader:
@@ -76,6 +79,7 @@ def header_of(dataset: FileDataset) -> InstanceHeader:
         accession_number=text(dataset, "AccessionNumber"),
         study_description=text(dataset, "StudyDescription"),
         referring_physician_name=text(dataset, "ReferringPhysicianName"),
+        procedure_code_sequence=_codes(dataset, "ProcedureCodeSequence"),
         series_number=integer(dataset, "SeriesNumber"),
         series_description=text(dataset, "SeriesDescription"),
         body_part_examined=text(dataset, "BodyPartExamined").upper(),
@@ -99,6 +103,12 @@ def age_years(patient_age: str, born: dt.date | None, studied: dt.date | None) -
     else:
         return None
     return round(years, 3) if 0 <= years <= _OLDEST_YEARS else None
+
+
+def _codes(dataset: Dataset, keyword: str) -> tuple[dict[str, str], ...]:
+    """Return the items of a code sequence (PS3.3 table 8.8-1), those without any value left out."""
+    codes = ({name: value for name in _CODE if (value := text(item, name))} for item in items(dataset, keyword))
+    return tuple(code for code in codes if code)[:_MOST_CODES]
 
 
 def _required_uid(dataset: Dataset, keyword: str, other: str = "") -> str:

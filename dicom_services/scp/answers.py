@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
@@ -17,6 +18,7 @@ from dicom_services.scp.matching import text_of
 
 _MAX_LENGTH = 0xFFFE
 """Of a value; what is longer is cut. Explicit VR holds no more in the VRs of the keys."""
+_ITEM = (0xFFFE, 0xE000)
 _IN_CHARACTER_SET = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 
 Encode = Callable[[str], bytes]
@@ -30,6 +32,8 @@ class _Field:
     keyword: str
     head: bytes
     """Tag and, in explicit VR, the VR."""
+    length: Callable[[int], bytes]
+    """Packs the length of the value."""
     empty: bytes
     """The whole element without value."""
     pack: Callable[[object, Encode], bytes]
@@ -45,66 +49,76 @@ class AnswerPacker:
         constants: Mapping[str, str],
         transfer_syntax: str,
         character_sets: Sequence[CharacterSet],
+        items: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         """keywords: what each answer holds; constants: their values where a row has none, "" for the others.
 
-        character_sets: for answers beyond ASCII, the first that can hold all text of one is taken, else UTF-8.
+        items: attributes of the items, by the keyword of their sequence; character_sets: of those the first that can
+        hold all text of an answer is taken, else UTF-8.
         """
         self._order = ">" if transfer_syntax == ExplicitVRBigEndian else "<"
         self._explicit = transfer_syntax != ImplicitVRLittleEndian
         self._deflated = transfer_syntax == DeflatedExplicitVRLittleEndian
-        self._length = struct.Struct(self._order + ("H" if self._explicit else "L"))
-        tagged = sorted((int(tag_for_keyword(keyword) or 0), keyword) for keyword in {*keywords, *constants})
-        self._fields = [self._field(tag, keyword, constants.get(keyword, "")) for tag, keyword in tagged]
+        self._fields = self._sorted({keyword: constants.get(keyword, "") for keyword in (*keywords, *constants)}, items)
         self._beyond_ascii = [(self._named(each), each.encode) for each in (*character_sets, UTF_8) if each.terms]
 
     def pack(self, row: Mapping[str, object]) -> bytes:
         """Return the data set of one answer; empty where the row holds no value."""
         try:
-            data = self._packed(row, _ascii, b"")
+            data = _elements(self._fields, row, _ascii)
         except UnicodeEncodeError:
             data = self._packed_beyond_ascii(row)
         return _deflated(data) if self._deflated else data
 
-    def _packed(self, row: Mapping[str, object], encode: Encode, first: bytes) -> bytes:
-        parts = [first]
-        length = self._length.pack
-        get = row.get
-        for field in self._fields:
-            value = get(field.keyword)
-            if value is None or value == "":
-                parts.append(field.empty)
-                continue
-            data = field.pack(value, encode)
-            parts += (field.head, length(len(data)), data)
-        return b"".join(parts)
-
     def _packed_beyond_ascii(self, row: Mapping[str, object]) -> bytes:
         for named, encode in self._beyond_ascii[:-1]:
             try:
-                return self._packed(row, encode, named)
+                return named + _elements(self._fields, row, encode)
             except UnicodeEncodeError:
                 continue
         named, _ = self._beyond_ascii[-1]
-        return self._packed(row, _utf_8, named)
+        return named + _elements(self._fields, row, _utf_8)
 
     def _named(self, characters: CharacterSet) -> bytes:
         """Return Specific Character Set (0008,0005), which comes before every key."""
-        field = self._field(0x00080005, "SpecificCharacterSet", "\\".join(characters.terms))
-        return field.empty
+        return self._field("SpecificCharacterSet", "\\".join(characters.terms), ()).empty
 
-    def _field(self, tag: int, keyword: str, constant: str) -> _Field:
-        vr = dictionary_VR(tag)
-        head = struct.pack(self._order + "HH", tag >> 16, tag & 0xFFFF) + (vr.encode() if self._explicit else b"")
+    def _sorted(self, constants: Mapping[str, str], items: Mapping[str, Sequence[str]]) -> list[_Field]:
+        keywords = sorted(constants, key=_tag)
+        return [self._field(keyword, constants[keyword], items.get(keyword, ())) for keyword in keywords]
+
+    def _field(self, keyword: str, constant: str, items: Sequence[str]) -> _Field:
+        tag, vr = _tag(keyword), dictionary_VR(keyword)
+        head = struct.pack(self._order + "HH", tag >> 16, tag & 0xFFFF)
+        length = struct.Struct(self._order + ("H" if self._explicit and vr != "SQ" else "L")).pack
+        if self._explicit:
+            head += vr.encode() + (b"\0\0" if vr == "SQ" else b"")
         value = _even(constant.encode("ascii"), b" ")
-        return _Field(keyword, head, head + self._length.pack(len(value)) + value, self._packing(vr))
+        return _Field(keyword, head, length, head + length(len(value)) + value, self._packing(vr, items))
 
-    def _packing(self, vr: str) -> Callable[[object, Encode], bytes]:
+    def _packing(self, vr: str, items: Sequence[str]) -> Callable[[object, Encode], bytes]:
+        if vr == "SQ":
+            return _Items(self._sorted(dict.fromkeys(items, ""), {}), self._order).pack
         if vr == "US":
             return _Unsigned(self._order).pack
         if vr in _IN_CHARACTER_SET:
             return _pack_text
         return _pack_uid if vr == "UI" else _pack_code
+
+
+@dataclass(frozen=True, slots=True)
+class _Items:
+    """VR SQ, with explicit lengths."""
+
+    fields: Sequence[_Field]
+    order: str
+
+    def pack(self, value: object, encode: Encode) -> bytes:
+        items = value if isinstance(value, list | tuple) else ()
+        return b"".join(self._item(_elements(self.fields, item, encode)) for item in items)
+
+    def _item(self, data: bytes) -> bytes:
+        return struct.pack(self.order + "HHL", *_ITEM, len(data)) + data
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +136,19 @@ class _Unsigned:
         return struct.pack(f"{self.order}{len(numbers)}H", *numbers)
 
 
+def _elements(fields: Iterable[_Field], row: Mapping[str, object], encode: Encode) -> bytes:
+    parts = []
+    get = row.get
+    for field in fields:
+        value = get(field.keyword)
+        if value is None or value == "":
+            parts.append(field.empty)
+            continue
+        data = field.pack(value, encode)
+        parts += (field.head, field.length(len(data)), data)
+    return b"".join(parts)
+
+
 def _pack_text(value: object, encode: Encode) -> bytes:
     return _even(encode(value if isinstance(value, str) else _joined(value)), b" ")
 
@@ -132,6 +159,10 @@ def _pack_code(value: object, encode: Encode) -> bytes:
 
 def _pack_uid(value: object, encode: Encode) -> bytes:
     return _even((value if isinstance(value, str) else _joined(value)).encode("ascii", "replace"), b"\0")
+
+
+def _tag(keyword: str) -> int:
+    return int(tag_for_keyword(keyword) or 0)
 
 
 def _joined(value: object) -> str:

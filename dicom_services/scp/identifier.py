@@ -3,11 +3,11 @@
 Called by query.py and retrieve.py; KEYS is also what the conformance statement prints.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
@@ -16,6 +16,7 @@ from dicom_services.scp.date_time_keys import combined
 from dicom_services.scp.identifier_reader import Element, Identifier
 from dicom_services.scp.matching import AnyOf, Exact, Matcher, Range, matcher, text_of
 from dicom_services.scp.ports import FindRequest, Level, RetrieveRequest
+from dicom_services.scp.sequence_keys import ITEM_KEYS, SequenceKey, sequence_key
 
 
 class InvalidIdentifier(Exception):
@@ -54,6 +55,7 @@ KEYS: Mapping[Level, tuple[str, ...]] = MappingProxyType(
             "ModalitiesInStudy",
             "SOPClassesInStudy",
             "ReferringPhysicianName",
+            "ProcedureCodeSequence",
             "NumberOfStudyRelatedSeries",
             "NumberOfStudyRelatedInstances",
         ),
@@ -74,11 +76,11 @@ MAX_VALUE_LENGTH = 1024
 """Characters of one value to match; the longest VR with wild cards that is searched for holds 64 (PS3.5 6.2)."""
 
 _LEVELS = tuple(Level)
-_VR_BY_KEYWORD = {keyword: dictionary_VR(keyword) for keywords in KEYS.values() for keyword in keywords}
-_BY_TAG = {int(tag_for_keyword(keyword) or 0): keyword for keyword in _VR_BY_KEYWORD}
+_BY_TAG = {
+    int(tag_for_keyword(keyword) or 0): keyword for at in (KEYS, ITEM_KEYS) for ks in at.values() for keyword in ks
+}
 _NOT_KEYS = frozenset(
-    int(tag_for_keyword(keyword) or 0)
-    for keyword in (
+    {
         "QueryRetrieveLevel",
         "SpecificCharacterSet",
         "TimezoneOffsetFromUTC",
@@ -86,7 +88,7 @@ _NOT_KEYS = frozenset(
         "InstanceAvailability",
         "QueryRetrieveView",
         "DataSetTrailingPadding",
-    )
+    }
 )
 """Neither matched nor returned as asked: they say how to read the query, or are in every answer anyway."""
 
@@ -122,31 +124,30 @@ class ParsedFind:
     """False when an optional key is not supported; the peer is told with 0xFF01."""
     character_set: CharacterSet
     """Of the query; its answers come in it where it can hold them."""
+    sequences: tuple[SequenceKey, ...] = ()
     moments: StudyMoments | None = None
+
+
+@dataclass(slots=True)
+class _Keys:
+    """The keys of one data set or item while they are read."""
+
+    match: dict[str, Matcher] = field(default_factory=dict)
+    returned: list[str] = field(default_factory=list)
+    sequences: list[SequenceKey] = field(default_factory=list)
+    complete: bool = True
 
 
 def parse_find(identifier: Identifier, patient_root: bool, negotiated: Negotiated = Negotiated()) -> ParsedFind:
     """Raises InvalidIdentifier when the level, or without relational queries a unique key above it, is missing."""
     level = _level(identifier.values("QueryRetrieveLevel"), patient_root)
-    supported = supported_keys(level)
-    match: dict[str, Matcher] = {}
-    returned: list[str] = []
-    complete = True
-    for element in identifier.elements:
-        keyword = _BY_TAG.get(element.tag, "")
-        if keyword in supported:
-            returned.append(keyword)
-            key = _key(identifier, element, keyword, negotiated)
-            if key is not None:
-                match[keyword] = key
-        elif element.tag not in _NOT_KEYS and element.tag & 0xFFFF:  # (gggg,0000) is a group length
-            complete = False
+    keys = _keys(identifier, supported_keys(level), negotiated)
     for above in () if negotiated.relational else _levels_above(level, patient_root):
-        if not isinstance(match.get(UNIQUE[above]), Exact | AnyOf):
+        if not isinstance(keys.match.get(UNIQUE[above]), Exact | AnyOf):
             raise InvalidIdentifier(f"{UNIQUE[above]} is required at level {level}")
-    moments = _combine(match) if negotiated.combined_datetime else None
-    request = FindRequest(level, match, tuple(dict.fromkeys([*returned, UNIQUE[level]])))
-    return ParsedFind(request, complete, identifier.character_set, moments)
+    moments = _combine(keys.match) if negotiated.combined_datetime else None
+    request = FindRequest(level, keys.match, tuple(dict.fromkeys([*keys.returned, UNIQUE[level]])))
+    return ParsedFind(request, keys.complete, identifier.character_set, tuple(keys.sequences), moments)
 
 
 def parse_retrieve(identifier: Dataset, patient_root: bool, relational: bool = False) -> RetrieveRequest:
@@ -181,8 +182,33 @@ def _level(values: tuple[str, ...], patient_root: bool) -> Level:
     return level
 
 
+def _keys(identifier: Identifier, supported: Collection[str], negotiated: Negotiated) -> _Keys:
+    keys = _Keys()
+    for element in identifier.elements:
+        keyword = _BY_TAG.get(element.tag, "")
+        if keyword not in supported:
+            # (gggg,0000) is a group length
+            keys.complete &= keyword_for_tag(element.tag) in _NOT_KEYS or not element.tag & 0xFFFF
+            continue
+        keys.returned.append(keyword)
+        if keyword in ITEM_KEYS:
+            asked = _item_keys(element, keyword, negotiated)
+            keys.complete &= asked.complete
+            keys.sequences.append(sequence_key(keyword, asked.returned, asked.match))
+        elif (key := _key(identifier, element, keyword, negotiated)) is not None:
+            keys.match[keyword] = key
+    return keys
+
+
+def _item_keys(element: Element, keyword: str, negotiated: Negotiated) -> _Keys:
+    """Return the keys inside a sequence; none when it holds no item, which is universal matching."""
+    if len(element.items) > 1:
+        raise InvalidIdentifier(f"{keyword} holds more than one item")
+    return _keys(element.items[0], ITEM_KEYS[keyword], negotiated) if element.items else _Keys()
+
+
 def _key(identifier: Identifier, element: Element, keyword: str, negotiated: Negotiated) -> Matcher | None:
-    vr = _VR_BY_KEYWORD[keyword]
+    vr = dictionary_VR(keyword)
     values = identifier.texts(element, vr)
     if any(len(value) > MAX_VALUE_LENGTH for value in values):
         raise InvalidIdentifier(f"{keyword} holds more than {MAX_VALUE_LENGTH} characters")

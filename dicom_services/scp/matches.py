@@ -37,12 +37,12 @@ def matches(parsed: ParsedFind, query: QueryPort, similar: SimilarCasesPort) -> 
     request = parsed.request
     accepts = _acceptance(parsed)
     held = 0
-    for row in _stored(request, query, similar):
-        if accepts(row):
-            held += 1
-            yield row
+    for row in filter(accepts, _stored(request, query, similar)):
+        held += 1
+        yield _with_items(row, parsed)
     if request.level in (Level.SERIES, Level.IMAGE) and _may_hold_virtual(request, held):
-        yield from filter(accepts, _virtual(request, query, similar))
+        for row in filter(accepts, _virtual(request, query, similar)):
+            yield _with_items(row, parsed)
 
 
 def virtual_series(similar: SimilarCasesPort, study_instance_uids: Collection[str]) -> Mapping[str, VirtualSeries]:
@@ -56,15 +56,20 @@ def virtual_series(similar: SimilarCasesPort, study_instance_uids: Collection[st
 def _acceptance(parsed: ParsedFind) -> Callable[[Row], bool]:
     """Compile the matchers of a query into one test of a row."""
     tests = [(keyword, predicate(dictionary_VR(keyword), key)) for keyword, key in parsed.request.match.items()]
-    moments = parsed.moments
+    others = [key.accepts for key in parsed.sequences] + ([parsed.moments.accepts] if parsed.moments else [])
 
     def accepts(row: Row) -> bool:
         for keyword, holds in tests:
             if not holds(row.get(keyword)):
                 return False
-        return moments is None or moments.accepts(row)
+        return all(holds(row) for holds in others)
 
     return accepts
+
+
+def _with_items(row: Row, parsed: ParsedFind) -> Row:
+    """Leave in each sequence the items that match, with the attributes that were asked for (PS3.4 C.2.2.2.6)."""
+    return {**row, **{key.keyword: key.items(row) for key in parsed.sequences}} if parsed.sequences else row
 
 
 def _stored(request: FindRequest, query: QueryPort, similar: SimilarCasesPort) -> Iterator[Row]:

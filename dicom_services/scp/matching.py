@@ -18,10 +18,9 @@ class Exact:
     """Single value matching, case-sensitive (C.2.2.2.1)."""
 
     value: str
-    ignore_case: bool = False
 
     def accepts(self, value: str) -> bool:
-        return value.casefold() == self.value.casefold() if self.ignore_case else value == self.value
+        return value == self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +28,9 @@ class Wildcard:
     """Wild card matching: "*" = any run of characters, "?" = any one (C.2.2.2.4)."""
 
     pattern: str
-    ignore_case: bool = False
 
     def accepts(self, value: str) -> bool:
-        return _compiled(self.pattern, self.ignore_case).fullmatch(value) is not None
+        return _compiled(self.pattern).fullmatch(value) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +130,7 @@ def matcher(vr: str, values: Sequence[str], empty_value: bool = False) -> Matche
 
 def predicate(vr: str, key: Matcher) -> Callable[[object], bool]:
     """Return the test of a catalogue value; of several values one is enough (PS3.4 C.2.2.3)."""
-    accepts, prepared = key.accepts, comparable(vr)
+    accepts, prepared = frozenset(key.values).__contains__ if isinstance(key, AnyOf) else key.accepts, comparable(vr)
 
     def holds(value: object) -> bool:
         if isinstance(value, list | tuple):
@@ -187,15 +185,15 @@ def _is_group(pattern: str, group: str) -> bool:
     """Match one component group; components that a pattern asks for and the name leaves out are empty."""
     if pattern == group:
         return True
-    expression = _compiled(pattern, ignore_case=False, one="[^^]")
+    expression = _compiled(pattern, one="[^^]")
     padded = group + "^" * (_NAME_COMPONENTS - 1 - group.count("^"))
     return expression.fullmatch(group) is not None or expression.fullmatch(padded) is not None
 
 
 @lru_cache(maxsize=256)
-def _compiled(pattern: str, ignore_case: bool, one: str = ".") -> re.Pattern[str]:
+def _compiled(pattern: str, one: str = ".") -> re.Pattern[str]:
     """Translate a wild card pattern; the first place of each middle part will do, so a failed match never goes back."""
     parts = ["".join(one if c == "?" else re.escape(c) for c in part) for part in pattern.split("*")]
     middle = "".join(f"(?>.*?{part})" for part in parts[1:-1])
     expression = parts[0] + (f"{middle}.*{parts[-1]}" if len(parts) > 1 else "")
-    return re.compile(expression, re.IGNORECASE | re.DOTALL if ignore_case else re.DOTALL)
+    return re.compile(expression, re.DOTALL)

@@ -55,9 +55,9 @@ def packer(parsed: ParsedFind, transfer_syntax: str, ae_title: str, of_peer: str
         "RetrieveAETitle": ae_title,
         "InstanceAvailability": "ONLINE",
     }
-    return AnswerPacker(
-        parsed.request.returned, constants, transfer_syntax, _character_sets(parsed.character_set, of_peer)
-    )
+    sets = _character_sets(parsed.character_set, of_peer)
+    items = {key.keyword: key.returned for key in parsed.sequences}
+    return AnswerPacker(parsed.request.returned, constants, transfer_syntax, sets, items)
 
 
 def _answer(exchange: Exchange, parsed: ParsedFind, found: Iterator[Mapping[str, object]], ae_title: str) -> None:

@@ -4,7 +4,7 @@ Field names are the DICOM keywords in snake_case (PS3.6).
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -84,6 +84,8 @@ class InstanceHeader:
     accession_number: str = ""
     study_description: str = ""
     referring_physician_name: str = ""
+    procedure_code_sequence: Sequence[Mapping[str, str]] = ()
+    """Items of Procedure Code Sequence (0008,1032): DICOM keyword -> value, empty ones left out."""
     series_number: int | None = None
     series_description: str = ""
     body_part_examined: str = ""

@@ -35,13 +35,13 @@ class QueryArchive:
 def _key(keyword: str, matcher: Matcher) -> Key | None:
     """Say a matcher so that the catalogue can narrow by it; None leaves it to the server, which applies all of them."""
     match matcher:
-        case Exact(value, False):
+        case Exact(value):
             return Equal((value,))
         case AnyOf(values):
             return Equal(tuple(values))
         case Empty():
             return Equal(("",))
-        case Wildcard(pattern, False):
+        case Wildcard(pattern):
             return Like((pattern,))
         case Name() if keyword == "PatientName":
             return Like(matcher.patterns)

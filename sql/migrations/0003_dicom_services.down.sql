@@ -31,6 +31,7 @@ drop index ix_study_patient_name_key;
 drop index ix_study_patient;
 alter table study
     drop patient_name_key,
+    drop procedure_code_sequence,
     drop number_of_instances,
     drop completion,
     drop evidence,

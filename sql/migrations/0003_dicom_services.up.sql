@@ -11,6 +11,7 @@ alter table study
     alter accession_number type text collate "C",
     alter study_time type text collate "C",
     add patient_name_key text collate "C" not null default '',
+    add procedure_code_sequence jsonb not null default '[]',
     add number_of_instances integer not null default 0,
     add completion text not null default '',
     add evidence text not null default '',

@@ -140,6 +140,7 @@ class MemoryArchive:
             "StudyDate": header.study_date,
             "AccessionNumber": header.accession_number,
             "StudyDescription": header.study_description,
+            "ProcedureCodeSequence": header.procedure_code_sequence,
             "ModalitiesInStudy": sorted({h.modality for h in study}),
             "SOPClassesInStudy": sorted({h.sop_class_uid for h in study}),
             "NumberOfStudyRelatedSeries": len({h.series_instance_uid for h in study}),

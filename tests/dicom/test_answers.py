@@ -20,9 +20,11 @@ from pynetdicom.dsutils import decode, encode
 from dicom_services.character_sets import UTF_8, character_set
 from dicom_services.scp.answers import AnswerPacker
 from dicom_services.scp.identifier import KEYS
+from dicom_services.scp.sequence_keys import ITEM_KEYS
 
 SYNTAXES = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 CONSTANTS = {"QueryRetrieveLevel": "STUDY", "RetrieveAETitle": "RADIR", "InstanceAvailability": "ONLINE"}
+CODE = ITEM_KEYS["ProcedureCodeSequence"]
 KEYWORDS = sorted({keyword for keywords in KEYS.values() for keyword in keywords})
 
 letters = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\\=^ ")
@@ -41,6 +43,8 @@ def values(vr, characters):
         "UI": st.from_regex(r"[12](\.[1-9][0-9]{0,5}){1,9}", fullmatch=True),
         "CS": plain | st.lists(plain, max_size=3) | st.lists(plain, max_size=3).map(tuple),
     }
+    if vr == "SQ":
+        return st.none() | st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(CODE, text)), max_size=2)
     return st.none() | st.just("") | by_vr.get(vr, text)
 
 
@@ -55,11 +59,21 @@ def as_dataset(row, keywords, term=""):
     for keyword in keywords:
         value = row.get(keyword)
         value = f"{value:%Y%m%d}" if isinstance(value, dt.date) else value
+        if keyword == "ProcedureCodeSequence":
+            value = [as_item(item) for item in value or ()]
         setattr(ds, keyword, list(value) if isinstance(value, tuple) else value)
     for keyword, constant in CONSTANTS.items():
         setattr(ds, keyword, constant)
     if term:
         ds.SpecificCharacterSet = term
+    return ds
+
+
+def as_item(item):
+    """What pydicom makes of one code."""
+    ds = Dataset()
+    for keyword in CODE:
+        setattr(ds, keyword, item.get(keyword))
     return ds
 
 
@@ -78,7 +92,7 @@ def no_validation(monkeypatch):
 @given(row=rows(ascii_letters), syntax=st.sampled_from(SYNTAXES), keywords=st.sets(st.sampled_from(KEYWORDS)))
 def test_as_pydicom_encodes(row, syntax, keywords):
     """Every row of ASCII text comes out as pydicom writes it, in every transfer syntax."""
-    packed = AnswerPacker(keywords, CONSTANTS, syntax, []).pack(row)
+    packed = AnswerPacker(keywords, CONSTANTS, syntax, [], ITEM_KEYS).pack(row)
 
     assert encoded(as_dataset(row, keywords), syntax) == packed
 
@@ -86,10 +100,12 @@ def test_as_pydicom_encodes(row, syntax, keywords):
 @given(row=rows(letters), syntax=st.sampled_from(SYNTAXES), keywords=st.sets(st.sampled_from(KEYWORDS), min_size=8))
 def test_as_pydicom_encodes_beyond_ascii(row, syntax, keywords):
     """Text beyond ASCII comes out in UTF-8 with the attribute that says so, and only then."""
-    in_set = [row.get(k) for k in keywords if dictionary_VR(k) in ("LO", "PN", "SH")]
-    term = "" if all((value or "").isascii() for value in in_set) else "ISO_IR 192"
+    codes = [item for k in keywords if k == "ProcedureCodeSequence" for item in row.get(k) or ()]
+    in_set = [row.get(k) or "" for k in keywords if dictionary_VR(k) in ("LO", "PN", "SH")]
+    in_set += [text for item in codes for text in item.values()]
+    term = "" if all(map(str.isascii, in_set)) else "ISO_IR 192"
 
-    packed = AnswerPacker(keywords, CONSTANTS, syntax, []).pack(row)
+    packed = AnswerPacker(keywords, CONSTANTS, syntax, [], ITEM_KEYS).pack(row)
 
     assert encoded(as_dataset(row, keywords, term), syntax) == packed
 

@@ -209,6 +209,12 @@ def test_empty_value_when_negotiated():
     assert Exact('""') == parse_find(identifier, False).request.match["AccessionNumber"]
 
 
+def test_more_than_one_item():
+    """A sequence key has one item (PS3.4 C.2.2.2.6); more have no meaning and are refused."""
+    with pytest.raises(InvalidIdentifier, match="more than one item"):
+        parse_find(read(query(ProcedureCodeSequence=[item("CodeValue"), item("CodeMeaning")])), patient_root=False)
+
+
 def nested(depth):
     """Sequences inside one another, each of undefined length and never closed."""
     return (element(0x00081110, length=0xFFFFFFFF) + element(0xFFFEE000, length=0xFFFFFFFF)) * depth

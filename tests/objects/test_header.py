@@ -164,3 +164,15 @@ def test_age_by_dates() -> None:
     assert 70.001 == age_years("", born, dt.date(2020, 6, 1))
     assert age_years("", born, dt.date(1949, 1, 1)) is None
     assert age_years("", None, dt.date(2020, 6, 1)) is None
+
+
+def test_procedure_codes(save: Save) -> None:
+    """The codes of the procedure are kept with the values that they have; items without any are not."""
+    dataset = minimal(SpecificCharacterSet="ISO_IR 100")
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "P5-09051", "SRT", "Röntgen "
+    dataset.ProcedureCodeSequence = [code, Dataset()]
+
+    expected = {"CodeValue": "P5-09051", "CodingSchemeDesignator": "SRT", "CodeMeaning": "Röntgen"}
+    assert (expected,) == read_header(save(dataset)).procedure_code_sequence
+    assert () == read_header(save(minimal())).procedure_code_sequence

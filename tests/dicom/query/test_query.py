@@ -181,6 +181,61 @@ def test_study_by_modality_list(find, two_patients):
     assert 2 == len(found)
 
 
+def code(value, meaning):
+    """One item of a code sequence."""
+    ds = Dataset()
+    ds.CodeValue, ds.CodingSchemeDesignator, ds.CodeMeaning = value, "L", meaning
+    return ds
+
+
+@pytest.fixture
+def coded(node, make_file):
+    """Two studies: one of two procedures, one without any code."""
+    file = make_file(
+        SpecificCharacterSet="ISO_IR 192", ProcedureCodeSequence=[code("CT1", "Thorax"), code("CT2", "Schädel")]
+    )
+    send_files(node.peer, [file, make_file()], Caller("TEST"))
+    return dcmread(file)
+
+
+@pytest.mark.parametrize(
+    ("keys", "items"),
+    [
+        (["ProcedureCodeSequence[0].CodeValue=CT2", "ProcedureCodeSequence[0].CodeMeaning"], [("CT2", "Schädel")]),
+        (["ProcedureCodeSequence[0].CodeValue=CT?", "ProcedureCodeSequence[0].CodeMeaning=T*"], [("CT1", "Thorax")]),
+        (["ProcedureCodeSequence[0].CodeValue=CT*"], [("CT1", None), ("CT2", None)]),
+        (["ProcedureCodeSequence[0].CodeValue=CT1", "ProcedureCodeSequence[0].CodeMeaning=S*"], None),
+    ],
+)
+def test_sequence_matching(find, coded, keys, items):
+    """A study is found by an item that satisfies all keys; such items come back, with the attributes asked for."""
+    found = find("STUDY", "StudyInstanceUID", *keys)
+
+    assert ([coded.StudyInstanceUID] if items else []) == [study.StudyInstanceUID for study in found]
+    returned = [(item.CodeValue, item.get("CodeMeaning")) for study in found for item in study.ProcedureCodeSequence]
+    assert (items or []) == returned
+    assert "0xff01" not in find.text.lower()
+
+
+def test_empty_sequence_key(find, coded):
+    """An empty sequence matches everything, and the whole sequence comes back, empty where there is none."""
+    found = find("STUDY", "StudyInstanceUID", "ProcedureCodeSequence")
+
+    assert [[], ["CT1", "CT2"]] == sorted([item.CodeValue for item in study.ProcedureCodeSequence] for study in found)
+
+
+def test_sequence_that_is_not_kept(find, coded):
+    """A sequence or an attribute of its items that the node does not keep is left out, and the peer is told."""
+    for key in (
+        "RequestAttributesSequence[0].ScheduledProcedureStepID=1",
+        "ProcedureCodeSequence[0].MappingResource=x",
+    ):
+        found = find("STUDY", "StudyInstanceUID", key)
+
+        assert (2, True) == (len(found), "0xff01" in find.text.lower())
+        assert "RequestAttributesSequence" not in found[0]
+
+
 def test_sop_classes_hold_the_virtual_series(find, indexed):
     """The SOP classes of a study hold that of its virtual series, and find the study by it."""
     (study,) = find("STUDY", f"SOPClassesInStudy={EnhancedSRStorage}", "StudyInstanceUID")
