@@ -17,12 +17,16 @@ Span = tuple[int, int]
 _REACH_AFTER = 12
 _REACH_NEGATION_AFTER = 8
 _REACH_UNCERTAIN_BEFORE = 10
-_REACH_CHANGE = 6
+_REACH_CHANGE = 12
 _REACH_QUERY = 3
+_REACH_CHOICE = 1
 _REACH_LABEL = 5
 """Words between a mention and a cue that can still speak of it."""
 _SCOPE_ENDS = frozenset(";:")
 _LABEL_ENDS = frozenset((":", "-", "–", "—"))
+_LISTING = frozenset((",", "/", "and", "or", "nor"))
+_LIST_ADJECTIVES = 2
+"""Words between two things of a list, beside those that join them ("mass, active infiltration")."""
 _FAR = 1 << 30
 
 _RULES: tuple[tuple[str, Status, bool, int], ...] = (
@@ -38,6 +42,7 @@ _RULES: tuple[tuple[str, Status, bool, int], ...] = (
     ("post_doubt", Status.UNCERTAIN, False, _REACH_AFTER),
     ("pre_alternative", Status.UNCERTAIN, True, _REACH_UNCERTAIN_BEFORE),
     ("post_alternative", Status.UNCERTAIN, False, _REACH_AFTER),
+    ("post_choice", Status.UNCERTAIN, False, _REACH_CHOICE),
     ("pre_probable", Status.UNCERTAIN, True, _REACH_UNCERTAIN_BEFORE),
     ("post_probable", Status.UNCERTAIN, False, _REACH_AFTER),
 )
@@ -83,10 +88,24 @@ def find_cues(words: Sequence[str], hits: Sequence[list[Hit]], denials: Sequence
     return Cues(words, breaks, questions, before, after, hits[CHANGE])
 
 
-def judge(cues: Cues, mention: Span, lexicon: Lexicon, *, own_cues: bool = True) -> tuple[Status, str]:
+def list_ends(words: Sequence[str], mentions: Sequence[Hit]) -> list[int]:
+    """Tell for each mention, left to right, where the list ends that it stands in; alone, it is a list of one."""
+    ends: list[int] = []
+    for index in reversed(range(len(mentions))):
+        end = mentions[index][1]
+        between = words[end : mentions[index + 1][0]] if ends else ()
+        others = sum(word not in _LISTING for word in between)
+        ends.append(ends[-1] if others < len(between) and others <= _LIST_ADJECTIVES else end)
+    return ends[::-1]
+
+
+def judge(
+    cues: Cues, mention: Span, lexicon: Lexicon, *, list_end: int = 0, own_cues: bool = True
+) -> tuple[Status, str]:
     """Give the status of a mention and the name of the rule that decided it. The first rule that holds wins.
 
-    own_cues: whether cues among the words of the mention speak of it, as in "heart is not enlarged".
+    list_end: where the list ends that the mention stands in ("mass, nodule and effusion were not seen"); own_cues:
+    whether cues among the words of the mention speak of it, as in "heart is not enlarged".
     """
     label = _label_value(cues.words, mention[1], lexicon)
     if label:
@@ -94,12 +113,14 @@ def judge(cues: Cues, mention: Span, lexicon: Lexicon, *, own_cues: bool = True)
     if not (cues.before or cues.after or cues.open_questions):
         return Status.PRESENT, "stated"
     first, last = cues.scope(mention)
-    if any(first <= a and b <= last and (b <= mention[0] or mention[1] <= a) for a, b in cues.open_questions):
+    if any(first <= a and b <= last and _asks_about(cues.words, mention, a, b) for a, b in cues.open_questions):
         return Status.UNCERTAIN, "pseudo-negation"
     until = mention[1] if own_cues else mention[0]
     before = [(mention[0] - start, group) for start, end, group in cues.before if first <= start and end <= until]
+    states = first > 0 and cues.words[first - 1] not in _SCOPE_ENDS  # "there is": what follows speaks of the last alone
+    subject = mention[1] if states else max(mention[1], list_end)
     after = [
-        (end - mention[1], group)
+        (end - (subject if start >= subject else mention[1]), group)
         for start, end, group in cues.after
         if mention[1] <= start and end <= last and not (group == "post_query" and "(" in cues.words[mention[1] : start])
     ]
@@ -109,20 +130,18 @@ def judge(cues: Cues, mention: Span, lexicon: Lexicon, *, own_cues: bool = True)
     return Status.PRESENT, "stated"
 
 
-def read_change(cues: Cues, mention: Span) -> str:
+def read_change(cues: Cues, mention: Span, clause: Span) -> str:
     """Tell what is said to have changed about a mention: new, increased, stable or decreased; empty for nothing.
 
-    The nearest cue of the scope decides, one before the mention rather than one after it.
+    The nearest cue of the clause decides, among equally near ones that before the mention.
     """
-    if not cues.changes:
-        return ""
-    first, last = cues.scope(mention)
     near = [
-        (mention[0] - end if end <= mention[0] else start - mention[1] + 1, change)
+        ((mention[0] - end, 0) if end <= mention[0] else (start - mention[1], 1), change)
         for start, end, change in cues.changes
-        if first <= start and end <= last and not (mention[0] <= start and end <= mention[1])
+        if clause[0] <= start and end <= clause[1] and not (mention[0] <= start and end <= mention[1])
     ]
-    return min(near, default=(0, ""))[1] if near and min(near)[0] <= _REACH_CHANGE else ""
+    (far, _), change = min(near, default=((0, 0), ""))
+    return change if far <= _REACH_CHANGE else ""
 
 
 def _label_value(words: Sequence[str], end: int, lexicon: Lexicon) -> str | None:
@@ -133,6 +152,11 @@ def _label_value(words: Sequence[str], end: int, lexicon: Lexicon) -> str | None
         if words[index] == ";":
             return None
     return None
+
+
+def _asks_about(words: Sequence[str], mention: Span, start: int, end: int) -> bool:
+    """Tell whether an open question asks about a mention: all that follow it, and those just before it."""
+    return end <= mention[0] or (mention[1] <= start and "," not in words[mention[1] : start])
 
 
 def _within(hit: Hit, others: Sequence[Hit]) -> bool:

@@ -19,7 +19,7 @@ FINDING, SITE, PART, SIDE, CLAUSE, BEFORE, AFTER, BREAK, PSEUDO, CHANGE = range(
 """Kinds of phrases: findings; sites; "upper" of "upper and lower lobes"; sides; what begins another clause; cues that
 speak of what follows, of what precedes; what ends the scope of cues; what looks like a cue; cues of change."""
 _KINDS = 10
-_MAY_OVERLAP = (BEFORE, AFTER, BREAK, PSEUDO, CHANGE)
+_MAY_OVERLAP = (BEFORE, AFTER, BREAK, PSEUDO)
 FINDING_FILES = ("findings", "diseases", "devices")
 DENIED = "-"
 """Before a finding's id: the phrase itself denies the finding."""
@@ -38,7 +38,7 @@ _CUES = {
     ),
     AFTER: (
         *("post_historical", "post_resolved", "post_negation", "post_query"),
-        *("post_doubt", "post_alternative", "post_probable"),
+        *("post_doubt", "post_alternative", "post_choice", "post_probable"),
     ),
 }
 _SIDE_LISTS = (("left", "left"), ("right", "right"), ("bilateral", "both"))
@@ -59,6 +59,8 @@ class Finding:
     becomes: tuple[tuple[str, str], ...]
     """(region, finding): what the same words mean there ("effusion" in the pericardium)."""
 
+    side_from: frozenset[str]
+    """Regions whose sites tell only the side of its own ("effusion in the left hemithorax")."""
     keeps_site: bool
     """Whether it lies at its own site too when the report names another."""
 
@@ -167,8 +169,9 @@ def _finding(entry: Mapping[str, Any], kind: str) -> Finding:
     within = tuple(resolve(site).key for site in entry.get("within", ()))
     site = resolve(entry["site"]).key if entry["site"] else ""
     becomes = tuple(entry.get("becomes", {}).items())
+    side_from = frozenset(resolve(site).key for site in entry.get("side_from", ()))
     keeps_site = bool(entry.get("keeps_site", False))
-    return Finding(entry["id"], entry["label"], kind.removesuffix("s"), site, within, becomes, keeps_site)
+    return Finding(entry["id"], entry["label"], kind.removesuffix("s"), site, within, becomes, side_from, keeps_site)
 
 
 def _finding_phrases(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, int, str]]:

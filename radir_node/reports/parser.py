@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from radir_node.domain.report import Status, Tag
-from radir_node.reports.anatomy import FindingMention, link, split_clauses
 from radir_node.reports.automaton import Hit
-from radir_node.reports.context import Cues, find_cues, judge, read_change
+from radir_node.reports.context import Cues, find_cues, judge, list_ends, read_change
 from radir_node.reports.language import is_written_in
 from radir_node.reports.lexicon import DENIED, FINDING, PLURAL, Lexicon, load_lexicon, lowered
+from radir_node.reports.linking import FindingMention, link, split_clauses
 from radir_node.reports.sections import split_sections
 from radir_node.reports.sentences import split_sentences, split_words
 
@@ -118,18 +118,19 @@ def _readings(sentence: str, lexicon: Lexicon) -> Iterator[Reading]:
     if not named:
         return
     cues = find_cues(words, hits, [hit for hit in named if hit[2].startswith(DENIED) and hit[2] != DENIED + ANYTHING])
-    mentions = [_mention(hit, cues, lexicon) for hit in named]
+    ends = list_ends(words, named)
+    mentions = [_mention(hit, end, cues, lexicon) for hit, end in zip(named, ends, strict=True)]
     for clause in split_clauses(words, hits, mentions, cues, lexicon):
         for mention, anatomy, rule in link(clause):
             start, end = starts[mention.start], starts[mention.end - 1] + len(words[mention.end - 1])
-            change = read_change(cues, (mention.start, mention.end))
+            change = read_change(cues, mention.span, (clause.start, clause.end)) if mention.believed else ""
             yield mention.finding.at(anatomy), anatomy, mention.status, start, end, f"{mention.why}/{rule}", change
 
 
-def _mention(hit: Hit, cues: Cues, lexicon: Lexicon) -> FindingMention:
+def _mention(hit: Hit, list_end: int, cues: Cues, lexicon: Lexicon) -> FindingMention:
     start, end, meaning = hit
     finding = lexicon.findings[meaning.removeprefix(DENIED).removesuffix(PLURAL)]
     if meaning.startswith(DENIED):
         return FindingMention(start, end, finding, Status.ABSENT, "denied")
-    status, why = judge(cues, (start, end), lexicon)
+    status, why = judge(cues, (start, end), lexicon, list_end=list_end)
     return FindingMention(start, end, finding, status, why, meaning.endswith(PLURAL))

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from radir_node.reports.parser import parse
+
 
 @pytest.mark.parametrize(
     ("sentence", "expected"),
@@ -62,10 +64,54 @@ def test_the_context_of_a_mention_decides_its_status(
 
 def test_each_side_of_a_semicolon_has_its_own_status(places: Callable[[str], set[tuple[str, str]]]) -> None:
     """A finding denied on one side and stated on the other is two tags with two statuses."""
-    from radir_node.reports.parser import parse
-
     text = "There is no pleural effusion on the right; a small pleural effusion is present on the left."
 
     found = {(tag.anatomy, tag.status.value) for tag in parse(text)}
 
     assert found == {("pleura:right", "absent"), ("pleura:left", "present")}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("No change in the small left pleural effusion.", {"pleural_effusion": "stable"}),
+        ("Stable small pleural effusion without pneumothorax.", {"pleural_effusion": "stable", "pneumothorax": ""}),
+        ("No interval increase in pulmonary edema.", {"edema": "stable"}),
+        ("New right lower lobe consolidation.", {"consolidation": "new"}),
+        ("Interval development of a left effusion.", {"pleural_effusion": "new"}),
+        ("The right pleural effusion has increased.", {"pleural_effusion": "increased"}),
+        ("Worsening pulmonary edema.", {"edema": "increased"}),
+        (
+            "Pneumonia has improved; the effusion is unchanged.",
+            {"pneumonia": "decreased", "pleural_effusion": "stable"},
+        ),
+        ("Partial resolution of the pneumothorax.", {"pneumothorax": "decreased"}),
+        ("Nodule, unchanged in size, and new cardiomegaly.", {"nodule": "stable", "cardiomegaly": "new"}),
+        ("Increased interstitial markings.", {"interstitial_markings": ""}),
+        ("No new nodule.", {"nodule": ""}),
+        ("The pneumothorax has resolved.", {"pneumothorax": ""}),
+        ("Cardiomegaly.", {"cardiomegaly": ""}),
+    ],
+)
+def test_what_has_become_of_a_finding_is_read(sentence: str, expected: dict[str, str]) -> None:
+    """New, increased, stable or decreased since the last time; nothing where nothing is said or nothing is there."""
+    assert expected == {tag.finding: tag.change for tag in parse(sentence)}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "rule"),
+    [
+        ("Recommend CT to evaluate for pulmonary nodule.", "hypothetical"),
+        ("Possible pneumonia.", "pre-doubt"),
+        ("Pneumonia?", "post-query"),
+        ("Probable pneumonia.", "pre-probable"),
+        ("Atelectasis versus pneumonia.", "pre-alternative"),
+        ("Cannot exclude pneumonia.", "pseudo-negation"),
+        ("Pneumonia: possible.", "label-value"),
+        ("History of pneumonia.", "pre-historical"),
+        ("No history of pneumonia.", "pre-negation"),
+    ],
+)
+def test_the_rule_tells_why(sentence: str, rule: str) -> None:
+    """Doubt, alternatives, probability and what is only looked for have rules of their own."""
+    assert rule == parse(sentence)[-1].rule.split("/")[0]

@@ -82,7 +82,7 @@ def is_likely(tag: Tag) -> bool:
     development reports 44 of 52 such mentions are marked, against 7 of 107 that may or could be there.
     """
     return tag.status is Status.PRESENT or (
-        tag.status is Status.UNCERTAIN and tag.rule.partition("/")[0].endswith(("-alternative", "-probable"))
+        tag.status is Status.UNCERTAIN and tag.rule.partition("/")[0].endswith(("-alternative", "-choice", "-probable"))
     )
 
 
