@@ -338,6 +338,7 @@ CREATE TABLE public.study (
     last_received_at timestamp with time zone DEFAULT now() NOT NULL,
     indexed_at timestamp with time zone,
     patient_name_key text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    procedure_code_sequence jsonb DEFAULT '[]'::jsonb NOT NULL,
     number_of_instances integer DEFAULT 0 NOT NULL,
     completion text DEFAULT ''::text NOT NULL,
     evidence text DEFAULT ''::text NOT NULL,
