@@ -4,7 +4,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.tag import Tag
 
 from dicom_services.conformance.document import Section, table
-from dicom_services.scp import identifier, progress, retrieve
+from dicom_services.scp import identifier, progress, retrieve, sequence_keys
 from dicom_services.scp.identifier_reader import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS
 from dicom_services.scp.matching import AnyOf, Either, Exact, Name, Range, Wildcard, matcher
 from dicom_services.scp.ports import Level
@@ -49,13 +49,16 @@ _LEVELS = "At a lower level the keys of the levels above it are supported too."
 
 _MATCHING = """\
 - Person names match without regard to case, accents and width of characters, by component group; a key without `=` is
-  looked for in every group. This is the node's ordinary matching (PS3.4 C.2.2.2.1.2) and not fuzzy semantic matching.
+  looked for in every group, one in ASCII in the first. Empty components at the end do not count. This is the node's
+  ordinary matching (PS3.4 C.2.2.2.1.2) and not fuzzy semantic matching.
 - All other values match with regard to case. Numbers (IS) match by value: `+7` and `007` are 7.
 - Dates and times match by the precision of the key: the hour `10` is all of it. Ranges include both ends. With combined
   date and time matching, Study Date and Study Time are one range.
 - `*` alone, and an empty value, are universal matching. `""` is empty value matching where it is negotiated.
 - Several values of one key are alternatives, of which one must match, in UIDs and in every other VR.
-- Sequences are not supported as keys. Timezone Offset From UTC is accepted and not used."""
+- A sequence takes one item with keys, each for matching and return: {items}. The answer holds the items that match,
+  with the attributes asked for. A sequence without item is universal matching and returns all of it.
+- Timezone Offset From UTC is accepted and not used."""
 
 _CHARACTERS = """\
 A key is read by the Specific Character Set (0008,0005) of the query. An answer beyond ASCII comes in the character set
@@ -84,6 +87,9 @@ def query_retrieve() -> Section:
     answers = _ANSWERS.format(
         elements=MAX_ELEMENTS, depth=MAX_DEPTH, megabytes=MAX_BYTES >> 20, characters=identifier.MAX_VALUE_LENGTH
     )
+    matching = _MATCHING.format(
+        items="; ".join(f"{', '.join(keys)} in {keyword}" for keyword, keys in sequence_keys.ITEM_KEYS.items())
+    )
     moves = _MOVE_SCP.format(
         pending=f"{progress.PENDING_SECONDS:g}", cancel=f"{progress.CANCEL_SECONDS:g}", most=retrieve.MAX_SUBOPERATIONS
     )
@@ -95,7 +101,7 @@ def query_retrieve() -> Section:
             Section("SCU of the MOVE SOP Class", (_MOVE_SCU,)),
             Section("SCU of the GET SOP Class", (_GET_SCU,)),
             Section("Information Models of the SCP", (models,)),
-            Section("SCP of the FIND SOP Classes", (answers, _LEVELS, _keys(), _MATCHING, _CHARACTERS)),
+            Section("SCP of the FIND SOP Classes", (answers, _LEVELS, _keys(), matching, _CHARACTERS)),
             Section("SCP of the MOVE SOP Classes", (moves,)),
             Section("SCP of the GET SOP Classes", (_GET_SCP,)),
         ),
@@ -104,6 +110,8 @@ def query_retrieve() -> Section:
 
 def matching_types(vr: str) -> list[str]:
     """Return the kinds of matching that a key of the VR takes (PS3.4 C.2.2.2), in the words of the table."""
+    if vr == "SQ":
+        return ["sequence"]
     one = "1.2.3" if vr == "UI" else "7"
     single, several = matcher(vr, [one]), matcher(vr, [one, one + "8"])
     found = {
