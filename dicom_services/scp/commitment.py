@@ -31,7 +31,7 @@ from dicom_services.dimse.message import Message
 from dicom_services.dimse.status import Status
 from dicom_services.dul.association import Association, Context
 from dicom_services.scp.exchange import Exchange
-from dicom_services.scp.normalized import Refused, argument, refusing, requested_instance
+from dicom_services.scp.normalized import Refused, argument, kept_already, refusing, requested_instance
 from dicom_services.scp.ports import CommitmentPort, CompletionPort, Level, QueryPort, RetrieveRequest
 from radir_node.domain.commitment import CommitmentRequest, DueReport
 from radir_node.domain.study import Evidence
@@ -59,10 +59,11 @@ def answer_action(
         if not _caught_up(flush):
             raise Refused(Status.RESOURCE_LIMITATION, "what was received before is not registered yet")
         commitments.accept(request)
-        _announce(request, completion, query)
         exchange.respond(
             Status.SUCCESS, AffectedSOPInstanceUID=SOP_INSTANCE_UID, ActionTypeID=REQUEST_STORAGE_COMMITMENT
         )
+        with kept_already():
+            _announce(request, completion, query)
 
 
 def answer_event_report(exchange: Exchange, commitments: CommitmentPort) -> None:
@@ -137,11 +138,13 @@ class OwedReports:
         self._own_ae_title = own_ae_title
         self._message_id = _FIRST_MESSAGE_ID
         self._sent: DueReport | None = None
+        self._is_welcome = True
+        """The caller has refused no report here: what waits for its next try need not wait."""
 
     def pause(self) -> None:
         """The caller is silent: send it the next report, if there is one. Raises AssociationEnded."""
         if self._sent is None and self._association.established:
-            self._tell(hasten=True)
+            self._tell()
 
     def response(self, message: Message) -> None:
         """The caller has answered a report; send it the next one. Raises AssociationEnded."""
@@ -153,8 +156,9 @@ class OwedReports:
             if status == Status.SUCCESS:
                 self._commitments.delivered(due)
             else:
+                self._is_welcome = False
                 self._commitments.postponed(due, f"the peer answered {_hex(status)}")
-        self._tell(hasten=False)  # what it has just refused may wait
+        self._tell()
 
     def close(self) -> None:
         """The association is over: what was not answered is delivered another way."""
@@ -162,10 +166,10 @@ class OwedReports:
             with _unsettled():
                 self._commitments.postponed(self._sent, "the association ended before the peer answered")
 
-    def _tell(self, *, hasten: bool) -> None:
+    def _tell(self) -> None:
         caller = self._association.calling_ae_title
         try:
-            if hasten:
+            if self._is_welcome:
                 self._commitments.hasten(caller)
             self._sent = self._commitments.take(caller)
         except TransientError as error:

@@ -13,7 +13,7 @@ from pynetdicom.dsutils import decode, encode
 from dicom_services.dimse.status import Status
 from dicom_services.objects.attributes import items, text, valid_uid
 from dicom_services.scp.exchange import Exchange
-from dicom_services.scp.normalized import Refused, affected_instance, refusing, requested_instance
+from dicom_services.scp.normalized import Refused, affected_instance, kept_already, refusing, requested_instance
 from dicom_services.scp.ports import CompletionPort, ProcedureStepPort
 from radir_node.domain.procedure_step import ProcedureStep, ProcedureStepState
 from radir_node.domain.study import Evidence
@@ -45,7 +45,8 @@ def answer_set(exchange: Exchange, steps: ProcedureStepPort, completion: Complet
         if changed is None:
             raise Refused(Status.NO_SUCH_SOP_INSTANCE, "the step is not known")
         if changed.state is ProcedureStepState.COMPLETED:
-            _announce(changed, completion)
+            with kept_already():
+                _announce(changed, completion)
         exchange.respond(Status.SUCCESS, AffectedSOPInstanceUID=uid)
 
 

@@ -11,6 +11,7 @@ import structlog
 
 from dicom_services.dimse.command import number, text
 from dicom_services.dimse.status import Status
+from dicom_services.dul.errors import AssociationEnded
 from dicom_services.objects.attributes import valid_uid
 from dicom_services.scp.exchange import Exchange, UnreadableIdentifier
 from radir_node.errors import TransientError
@@ -32,6 +33,8 @@ def refusing(exchange: Exchange) -> Iterator[None]:
     """Answer the request with the failure that the block raises; the block itself answers with success."""
     try:
         yield
+    except AssociationEnded:
+        raise  # there is nobody to answer
     except UnreadableIdentifier:
         exchange.respond(Status.PROCESSING_FAILURE, comment="the data set cannot be read")
     except TransientError as error:
@@ -42,6 +45,15 @@ def refusing(exchange: Exchange) -> Iterator[None]:
             exchange.respond(refused.status, comment=str(refused), ErrorID=refused.error_id)
         else:
             exchange.respond(refused.status, comment=str(refused))
+
+
+@contextmanager
+def kept_already() -> Iterator[None]:
+    """Do what a request means beside what was asked for: without it the study is complete by the quiet time."""
+    try:
+        yield
+    except TransientError as error:
+        log.warning("completion_not_announced", error=type(error).__name__)
 
 
 def affected_instance(exchange: Exchange) -> str:

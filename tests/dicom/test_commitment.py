@@ -321,7 +321,7 @@ def test_a_request_that_cannot_be_understood_is_refused(modality, node, changed,
     association.release()
 
 
-def test_a_request_that_covers_a_study_says_that_it_is_complete(modality, node):
+def test_a_request_that_covers_a_study_says_that_it_is_complete(modality, node, wait):
     """Only a request for all that is here of a study is a sign of completion; one for a part of it is none."""
     association = modality.associate()
     study = generate_uid()
@@ -332,6 +332,7 @@ def test_a_request_that_covers_a_study_says_that_it_is_complete(modality, node):
     before = list(node.promises.announced)
     ask(association, sent)
 
+    wait(lambda: bool(node.promises.announced), 10, lambda: "not announced")
     assert [] == before
     assert [(study, {item.sop_instance_uid for item in sent}, Evidence.COMMITMENT)] == node.promises.announced
     association.release()
@@ -368,9 +369,9 @@ def told(transaction: str, committed: Iterable[str] = (), failed: Iterable[str] 
     return dataset
 
 
-@pytest.fixture
-def pacs(node):
-    archive = Archive(node, roles=True)
+@pytest.fixture(params=[True, False], ids=["role selection", "no roles"])
+def pacs(request, node):
+    archive = Archive(node, roles=request.param)
     yield archive
     archive.association.release()
 
