@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
-from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 
 from dicom_services.character_sets import CharacterSet
 from dicom_services.scp.date_time_keys import combined
@@ -150,19 +148,19 @@ def parse_find(identifier: Identifier, patient_root: bool, negotiated: Negotiate
     return ParsedFind(request, keys.complete, identifier.character_set, tuple(keys.sequences), moments)
 
 
-def parse_retrieve(identifier: Dataset, patient_root: bool, relational: bool = False) -> RetrieveRequest:
+def parse_retrieve(identifier: Identifier, patient_root: bool, relational: bool = False) -> RetrieveRequest:
     """Raises InvalidIdentifier when the level, its unique key, or without relational retrieve one above, is missing."""
-    level = _level(_values(identifier, "QueryRetrieveLevel"), patient_root)
+    level = _level(identifier.values("QueryRetrieveLevel"), patient_root)
     for required in (*(() if relational else _levels_above(level, patient_root)), level):
-        if not _values(identifier, UNIQUE[required]):
+        if not identifier.values(UNIQUE[required]):
             raise InvalidIdentifier(f"{UNIQUE[required]} is required at level {level}")
     depth = _LEVELS.index(level)
     return RetrieveRequest(
         level=level,
-        patient_id=next(iter(_values(identifier, "PatientID")), ""),
-        study_instance_uids=_values(identifier, "StudyInstanceUID") if depth >= _LEVELS.index(Level.STUDY) else (),
-        series_instance_uids=_values(identifier, "SeriesInstanceUID") if depth >= _LEVELS.index(Level.SERIES) else (),
-        sop_instance_uids=_values(identifier, "SOPInstanceUID") if level is Level.IMAGE else (),
+        patient_id=next(iter(identifier.values("PatientID")), ""),
+        study_instance_uids=identifier.values("StudyInstanceUID") if depth >= _LEVELS.index(Level.STUDY) else (),
+        series_instance_uids=identifier.values("SeriesInstanceUID") if depth >= _LEVELS.index(Level.SERIES) else (),
+        sop_instance_uids=identifier.values("SOPInstanceUID") if level is Level.IMAGE else (),
     )
 
 
@@ -228,11 +226,3 @@ def _combine(match: dict[str, Matcher]) -> StudyMoments | None:
 def _levels_above(level: Level, patient_root: bool) -> tuple[Level, ...]:
     first = 0 if patient_root else 1
     return _LEVELS[first : _LEVELS.index(level)]
-
-
-def _values(identifier: Dataset, keyword: str) -> tuple[str, ...]:
-    element = identifier.get(keyword)
-    if element is None:
-        return ()
-    values = element if isinstance(element, (MultiValue, list)) else [element]
-    return tuple(text for text in (str(v).strip(" \0") for v in values) if text and text != "*")

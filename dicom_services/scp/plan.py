@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import structlog
 
 from dicom_services.objects.stored_object import describe
-from dicom_services.scp.exchange import Exchange, UnreadableIdentifier
+from dicom_services.scp.exchange import Exchange
 from dicom_services.scp.identifier import InvalidIdentifier, parse_retrieve
+from dicom_services.scp.identifier_reader import MalformedIdentifier, read_identifier
 from dicom_services.scp.matches import virtual_series
 from dicom_services.scp.ports import Level, QueryPort, RetrieveRequest, SimilarCasesPort, StoredObject, VirtualSeries
 from dicom_services.scp.query import IDENTIFIER_MISMATCH, UNABLE_TO_PROCESS
@@ -41,11 +42,12 @@ class Plan:
 def plan(exchange: Exchange, query: QueryPort, similar: SimilarCasesPort) -> Plan | None:
     """Find what to deliver; on failure answer the peer and return None."""
     try:
-        request = parse_retrieve(exchange.identifier(), exchange.is_patient_root, exchange.relational)
+        identifier = read_identifier(exchange.dataset or b"", exchange.transfer_syntax)
+        request = parse_retrieve(identifier, exchange.is_patient_root, exchange.relational)
         found = _found(request, query)
         _add_reports(found, request, query, similar)
-    except UnreadableIdentifier:
-        exchange.respond(UNABLE_TO_PROCESS, comment="identifier cannot be read")
+    except MalformedIdentifier as error:
+        exchange.respond(UNABLE_TO_PROCESS, comment=str(error))
     except InvalidIdentifier as error:
         exchange.respond(IDENTIFIER_MISMATCH, comment=str(error))
     except TransientError as error:

@@ -163,8 +163,8 @@ def test_relational_retrieve():
     ds = query("IMAGE", SOPInstanceUID=["1", "2"])
 
     with pytest.raises(InvalidIdentifier, match="StudyInstanceUID"):
-        parse_retrieve(ds, patient_root=False)
-    assert ("1", "2") == parse_retrieve(ds, patient_root=False, relational=True).sop_instance_uids
+        parse_retrieve(read(ds), patient_root=False)
+    assert ("1", "2") == parse_retrieve(read(ds), patient_root=False, relational=True).sop_instance_uids
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_any_retrieve(level, uids, patient_root, relational):
     """A retrieve names what it wants at its level, or is refused: it never stands for everything."""
     ds = query(level, PatientID="", StudyInstanceUID=uids, SeriesInstanceUID=uids, SOPInstanceUID=uids)
     try:
-        found = parse_retrieve(ds, patient_root, relational)
+        found = parse_retrieve(read(ds), patient_root, relational)
     except InvalidIdentifier:
         return
 
