@@ -5,7 +5,8 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,13 @@ class Orthanc:
         """Send a study (Orthanc identifier) to a peer by C-STORE; fail at the first refused instance."""
         self.client.post_modalities_id_store(name, json={"Resources": [study], "Permissive": False})
 
+    def retrieve(self, name: str, query: Mapping[str, str]) -> int:
+        """Query a peer for studies and let it send all that match here (C-FIND, C-MOVE); return how many matched."""
+        asked: Any = self.client.post_modalities_id_query(name, json={"Level": "Study", "Query": dict(query)})
+        matched = len(list(self.client.get_queries_id_answers(asked["ID"])))
+        self.client.post_queries_id_retrieve(asked["ID"], json={"TargetAet": self.ae_title, "Synchronous": True})
+        return matched
+
     def echo(self, name: str) -> bool:
         """Whether the peer answers C-ECHO."""
         try:
@@ -105,12 +113,11 @@ class Destination:
         return sorted(path for path in self.folder.iterdir() if path.is_file())
 
 
-@pytest.fixture
-def orthanc(tmp_path: Path, wait: Callable[..., None]) -> Iterator[Orthanc]:
-    """An empty Orthanc of this test alone. Its ports are open on every interface: 1.10 cannot bind to one."""
+@contextmanager
+def running_orthanc(folder: Path, wait: Callable[..., None]) -> Iterator[Orthanc]:
+    """Run an empty Orthanc. Its ports are open on every interface: 1.10 cannot bind to one."""
     binary = program("Orthanc", "orthanc")
     http_port, dicom_port = free_ports(2)
-    folder = tmp_path / "orthanc"
     folder.mkdir()
     config = {
         "Name": "RADIR-PACS",
@@ -145,6 +152,41 @@ def orthanc(tmp_path: Path, wait: Callable[..., None]) -> Iterator[Orthanc]:
     finally:
         process.kill()  # its orderly end takes three seconds, and nothing of it is kept
         process.wait(30)
+
+
+@pytest.fixture
+def orthanc(tmp_path: Path, wait: Callable[..., None]) -> Iterator[Orthanc]:
+    """An empty Orthanc of this test alone."""
+    with running_orthanc(tmp_path / "orthanc", wait) as running:
+        yield running
+
+
+@dataclass(frozen=True, slots=True)
+class Hospital:
+    """A node beside a PACS; each knows the other."""
+
+    node: Any
+    """tests/conftest.py: RunningNode."""
+    pacs: Orthanc
+    """Knows the node as "radir"."""
+
+
+@pytest.fixture(scope="module")
+def hospital(
+    tmp_path_factory: pytest.TempPathFactory, wait: Callable[..., None], running_node: Callable[..., Any]
+) -> Iterator[Hospital]:
+    """The PACS is what the node pushes to and counts by; the tests of a module share both."""
+    root = tmp_path_factory.mktemp("hospital")
+    with running_orthanc(root / "orthanc", wait) as pacs:
+        peers = {"pacs": {"ae_title": pacs.ae_title, "host": HOST, "port": pacs.dicom_port}}
+        roles = {"DICOM__PUSH_TO": "pacs", "DICOM__VERIFY_WITH": "pacs"}
+        node = running_node(root / "node", DICOM__PEERS=json.dumps(peers), **roles)
+        try:
+            node.start()
+            pacs.know("radir", "RADIR", node.port("scp"))
+            yield Hospital(node, pacs)
+        finally:
+            node.close()
 
 
 @pytest.fixture
