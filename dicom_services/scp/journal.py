@@ -9,6 +9,7 @@ epoch, numbered, and carry a checksum, so that neither a record of an earlier us
 taken for one. The first segment of a process is small; who receives much gets larger ones.
 """
 
+import errno
 import fcntl
 import os
 import secrets
@@ -21,6 +22,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
+log = structlog.get_logger()
+
 _SMALLEST, _LARGEST = 8 << 20, 64 << 20
 LONGEST_OBJECT = 1 << 20
 """Larger objects get a file of their own: copying them once more would cost more than it saves."""
@@ -32,8 +37,9 @@ _DONE = struct.Struct("<Q")
 _DONE_AT = 16
 _RECORD = struct.Struct("<4sLQQQL16s")
 """Magic, number, epoch, length, nanoseconds since the epoch, CRC-32, AE title. Shorter than a sector: never cut."""
+_Header = tuple[bytes, int, int, int, int, int, bytes]
 _SEGMENT_MAGIC, _OBJECT_MAGIC, _END_MAGIC = b"RADIRJ01", b"OBJ\n", b"END\n"
-_SUFFIX, _FREE, _CLAIMED = ".journal", ".free", ".claimed"
+_SUFFIX, _FREE, _CLAIMED, _BROKEN = ".journal", ".free", ".claimed", ".broken"
 _MOST_SPARE = 8
 _BLOCK = bytes(1 << 20)
 
@@ -43,6 +49,30 @@ class _Descriptor:
 
     def __init__(self, path: Path) -> None:
         self._number = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self.appended = 0
+        """Records that were written to it by its one writer."""
+        self.failed = False
+        """A flush failed: what was written before it may be lost, whatever a later flush says."""
+        self._flushed = 0
+        self._flushing = threading.Lock()
+
+    def flush(self, records: int) -> None:
+        """Make so many records durable. Raises OSError.
+
+        One thread at a time, for all that wait: the kernel reports a failed write once, to whoever flushes first.
+        """
+        with self._flushing:
+            if self._flushed >= records:
+                return
+            if self.failed:
+                raise OSError(errno.EIO, "an earlier flush failed")
+            appended = self.appended
+            try:
+                os.fdatasync(self._number)
+            except OSError:
+                self.failed = True
+                raise
+            self._flushed = appended
 
     def fileno(self) -> int:
         return self._number
@@ -75,7 +105,8 @@ class Writer:
             _write_at(file, _RECORD.pack(_OBJECT_MAGIC, self._number, *fields), self._at)
             self._number += 1
             self._at = _next(self._at, len(payload))
-        os.fdatasync(file.fileno())  # outside the lock: the disk takes the flushes of several threads as one
+            file.appended = number = self._number
+        file.flush(number)  # outside the lock: others append meanwhile, and are flushed together
 
     def close(self) -> None:
         """Append no more; the registrar sees that this process holds the segment no longer."""
@@ -84,18 +115,23 @@ class Writer:
 
     def _segment(self, length: int) -> _Descriptor:
         """Return a segment with room for one more object and an end."""
-        if self._file is None or _next(self._at, length) + _ALIGNED > self._end:
-            if self._file is not None:
-                end = _RECORD.pack(_END_MAGIC, self._number, self._epoch, 0, 0, 0, b"")
-                _write_at(self._file, end, self._at)
-                os.fdatasync(self._file.fileno())
-            self._file = self._claim()
-            self._end = os.fstat(self._file.fileno()).st_size
+        file = self._file
+        if file is not None and not file.failed and _next(self._at, length) + _ALIGNED <= self._end:
+            return file
+        self._file = None  # whatever fails from here on: a segment that has its end may be another process's soon
+        if file is not None:
+            _write_at(file, _RECORD.pack(_END_MAGIC, self._number, self._epoch, 0, 0, 0, b""), self._at)
+        claimed = self._folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}{_CLAIMED}"
+        try:
+            self._file = self._claim(claimed)
+        except OSError:
+            claimed.unlink(missing_ok=True)
+            raise
+        self._end = os.fstat(self._file.fileno()).st_size
         return self._file
 
-    def _claim(self) -> _Descriptor:
-        """Take a free segment, else make one."""
-        claimed = self._folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}{_CLAIMED}"
+    def _claim(self, claimed: Path) -> _Descriptor:
+        """Take a free segment under a name of its own, else make one."""
         for free in sorted(self._folder.glob(f"*{_FREE}")):
             with suppress(FileNotFoundError):  # another process was quicker
                 free.rename(claimed)
@@ -135,7 +171,7 @@ class Segment:
         self.path = path
         self.file = _Descriptor(path)
         self._end = os.fstat(self.file.fileno()).st_size
-        magic, self._epoch, done = _HEAD.unpack(os.pread(self.file.fileno(), _HEAD.size, 0))
+        magic, self._epoch, done = _HEAD.unpack(os.pread(self.file.fileno(), _HEAD.size, 0).ljust(_HEAD.size, b"\0"))
         self._broken = magic != _SEGMENT_MAGIC
         self._at, self._number = _ALIGNED, 0
         self._sealed = False
@@ -154,17 +190,20 @@ class Segment:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        if self._header() is not None:  # appended between the last read and the writer's death
+        header = self._header()
+        if header is not None:  # appended between the last read and the writer's death, or damaged
+            if not self._is_whole(header):
+                self._skip(header)
             fcntl.flock(self.file, fcntl.LOCK_UN)
             return False
         return True
 
     def unsettled(self) -> Iterator[tuple[int, int]]:
-        """Yield time (nanoseconds since the epoch) and length of each record after the last `keep`, unread."""
+        """Yield time (nanoseconds since the epoch) and length of each record after the last `keep`."""
         while (header := self._header()) is not None and header[0] == _OBJECT_MAGIC:
-            _, number, _, length, received_ns, _, _ = header
-            self._at, self._number = _next(self._at, length), number + 1
-            yield received_ns, length
+            if self._is_whole(header):
+                yield header[4], header[3]
+            self._at, self._number = _next(self._at, header[3]), header[1] + 1
 
     def keep(self) -> None:
         """Note that what was read so far need not be read again. Call when its objects are synced."""
@@ -173,7 +212,10 @@ class Segment:
     def give_back(self, spare: int) -> None:
         """Let a writer use the segment again, or remove it when there are spare ones enough."""
         self.file.close()
-        if spare < _MOST_SPARE and not self._broken:
+        if self._broken:  # it may hold what was acknowledged: people must look at it
+            log.error("journal_segment_broken", file=self.path.name)
+            self.path.rename(self.path.with_suffix(_BROKEN))
+        elif spare < _MOST_SPARE:
             self.path.rename(self.path.with_suffix(_FREE))
         else:
             self.path.unlink()
@@ -182,17 +224,25 @@ class Segment:
         header = self._header()
         if header is None:
             return None
-        magic, number, _, length, received_ns, crc, ae_title = header
+        magic, number, _, length, received_ns, _, ae_title = header
         if magic == _END_MAGIC:
             self._sealed = True
             return None
+        if not self._is_whole(header):
+            return None  # skipped when nobody appends any more
         offset = self._at + _ALIGNED
-        if zlib.crc32(os.pread(self.file.fileno(), length, offset)) != crc:
-            return None  # cut by a power failure: never acknowledged, and nothing after it was
         self._at, self._number = _next(self._at, length), number + 1
         return Record(self, offset, length, received_ns, ae_title.rstrip(b"\0").decode("latin-1"))
 
-    def _header(self) -> tuple[bytes, int, int, int, int, int, bytes] | None:
+    def _is_whole(self, header: _Header) -> bool:
+        return zlib.crc32(os.pread(self.file.fileno(), header[3], self._at + _ALIGNED)) == header[5]
+
+    def _skip(self, header: _Header) -> None:
+        """Pass over a record that a power failure cut, which was never acknowledged, or that the disk has damaged."""
+        log.error("journal_record_damaged", file=self.path.name, number=header[1])
+        self._at, self._number = _next(self._at, header[3]), header[1] + 1
+
+    def _header(self) -> _Header | None:
         data = os.pread(self.file.fileno(), _RECORD.size, self._at)
         if self._broken or self._sealed or len(data) < _RECORD.size:
             return None
@@ -280,10 +330,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def _make(path: Path, size: int) -> None:
-    with path.open("xb", buffering=0) as file:
-        for _ in range(size // len(_BLOCK)):
-            file.write(_BLOCK)
-        os.fsync(file.fileno())
+    try:
+        with path.open("xb", buffering=0) as file:
+            for _ in range(size // len(_BLOCK)):
+                file.write(_BLOCK)
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)  # what there was of it fills the disk
+        raise
 
 
 def _next(at: int, length: int) -> int:

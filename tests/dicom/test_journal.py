@@ -1,16 +1,19 @@
 """The journal: what was appended is read again, whatever died in between, and nothing else is."""
 
 import os
+import resource
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicom_services.scp.journal import Reader, Writer, sweep
+from dicom_services.scp.journal import Reader, Writer, sweep, unsettled
 
 
 @pytest.fixture
@@ -137,13 +140,14 @@ def test_a_record_cut_by_a_power_failure_is_no_record(folder, damaged):
 
 
 def test_garbage_in_the_folder_is_no_segment(folder):
-    """A file that only looks like a segment yields nothing, and goes."""
-    (folder / "0-broken.journal").write_bytes(b"not a segment at all" * 10)
+    """A file that only looks like a segment yields nothing, and is set aside: it may have been one."""
+    (folder / "0-damaged.journal").write_bytes(b"not a segment at all" * 10)
+    (folder / "1-empty.journal").write_bytes(b"")
     reader = Reader(folder)
 
     assert payloads(reader) == []
     reader.settle()
-    assert list(folder.iterdir()) == []
+    assert sorted(path.name for path in folder.iterdir()) == ["0-damaged.broken", "1-empty.broken"]
 
 
 def test_claimed_segments_are_swept(folder):
@@ -153,3 +157,54 @@ def test_claimed_segments_are_swept(folder):
     sweep(folder)
 
     assert list(folder.iterdir()) == []
+
+
+@contextmanager
+def no_room_for_files_of(size: int) -> Iterator[None]:
+    """Let this process write no file larger than that, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_full_disk(folder):
+    """When no further segment can be made, nothing is appended to the one that was ended, and nothing is left over."""
+    writer, reader = Writer(folder), Reader(folder)
+    big = os.urandom(3 << 20)
+    append(writer, big)
+    append(writer, big)
+    before = sorted(folder.iterdir())
+
+    with no_room_for_files_of(12 << 20), pytest.raises(OSError, match="large"):
+        append(writer, big)
+    left = sorted(folder.iterdir())
+    reader.read()
+    reader.settle()
+    append(writer, b"small enough for the first segment")
+
+    assert before == left
+    assert payloads(Reader(folder)) == [b"small enough for the first segment"]
+
+
+def test_damaged_record(folder):
+    """A record that was cut or damaged is passed over: what came after it is read, and the segment is used again."""
+    writer, reader = Writer(folder), Reader(folder)
+    for payload in (b"first" * 100, b"second" * 100, b"third" * 100):
+        append(writer, payload)
+    writer.close()
+    (segment,) = folder.glob("*.journal")
+    whole = segment.read_bytes()
+    segment.write_bytes(whole.replace(b"second", b"sECOnd", 1))
+
+    before = list(unsettled(folder))
+    read = payloads(reader)
+    reader.settle()
+    read += payloads(reader)
+    reader.settle()
+
+    assert len(before) == 2
+    assert read == [b"first" * 100, b"third" * 100]
+    assert not list(folder.glob("*.journal"))
