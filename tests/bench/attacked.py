@@ -43,7 +43,8 @@ SLACK = 1.5
 CONTEXTS = [(VERIFICATION, (IMPLICIT,)), (CT_IMAGE, (EXPLICIT,)), (STUDY_FIND, (IMPLICIT,))]
 """Context ids 1, 3 and 5."""
 
-FRAGMENT_OF_A_STUDY_QUERY = element(0x52, b"STUDY ", 8)
+ANY_STUDY = element(0x52, b"STUDY ", 8) + element(0x000D, b"", 0x20)
+"""An identifier that every study matches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Target:
                 assert peer.store(3, CT_IMAGE, f"2.25.8.{number}", ct_slice(f"2.25.8.{number}")) == 0
                 peer.store(3, CT_IMAGE, "1.2.3", b"")
                 if number % 2:
-                    peer.send(find_rq(5, FRAGMENT_OF_A_STUDY_QUERY))
+                    peer.send(find_rq(5, ANY_STUDY))
                     while peer.read_message().command["Status"] in (0xFF00, 0xFF01):
                         pass
                 peer.release()

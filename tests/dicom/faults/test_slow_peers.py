@@ -1,10 +1,11 @@
 """Peers that stop, trickle or never read: absolute deadlines end them, and others are answered within a second."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
 import pytest
-from attacked import ASSOCIATION, CONTEXTS, IDLE, PDU, REQUEST, SLACK, ended_within, trickle
+from attacked import ANY_STUDY, ASSOCIATION, CONTEXTS, IDLE, PDU, REQUEST, SLACK, ended_within, trickle
 from raw_peer import (
     ASSOCIATE_RQ,
     COMMAND,
@@ -15,6 +16,7 @@ from raw_peer import (
     RawPeer,
     associate_rq,
     echo_rq,
+    find_rq,
     pdu,
     pdv,
     store_command,
@@ -113,20 +115,24 @@ def test_a_command_that_never_ends(target):
     assert {} == {name: late for name, late in seconds.items() if late >= IDLE + PDU + SLACK}
 
 
-def test_a_peer_that_never_reads(target):
-    """Responses that no one reads end the association at the write deadline; others are answered meanwhile."""
-    request = echo_rq() * 200
+@pytest.mark.parametrize("request_pdus", [echo_rq(), find_rq(5, ANY_STUDY)], ids=["C-ECHO", "C-FIND"])
+def test_a_peer_that_never_reads(target, request_pdus):
+    """Responses that no one reads end the association, at the write deadline or its own; others are answered."""
+    most = 20 * (PDU + SLACK)  # until the buffers between the two are full, the server has work to do
 
     def flood() -> str:
-        with RawPeer(target.port, timeout=PDU + SLACK, receive_buffer=4096) as peer:
+        with RawPeer(target.port, receive_buffer=4096) as peer:
             peer.associate(CONTEXTS)
+            peer.socket.settimeout(most)
+            deadline = time.monotonic() + most
             try:
-                while True:
-                    peer.send(request)
+                while time.monotonic() < deadline:
+                    peer.send(request_pdus * 100)
             except TimeoutError:  # neither are our requests read, nor is the connection ended
                 return "still open"
             except OSError:
                 return "ended"
+            return "still reading"
 
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(flood)
