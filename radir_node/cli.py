@@ -9,7 +9,7 @@ import sys
 import click
 import typer
 
-from radir_node.commands import demo, evaluate, index, search, send, services, studies, triton, users
+from radir_node.commands import demo, evaluate, index, owed, peers, search, send, services, studies, triton, users
 from radir_node.errors import RadirError
 
 app = typer.Typer(
@@ -24,6 +24,9 @@ studies.add_to(app)
 search.add_to(app)
 send.add_to(app)
 demo.add_to(app)
+app.add_typer(peers.app, name="peers")
+app.add_typer(owed.deliveries, name="deliveries")
+app.add_typer(owed.commitments, name="commitments")
 app.add_typer(index.app, name="index")
 app.add_typer(users.app, name="user")
 app.add_typer(evaluate.app, name="eval")

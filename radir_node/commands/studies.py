@@ -1,4 +1,4 @@
-"""`radir status` and `radir studies`: is the node ready, and what became of each study?"""
+"""`radir status`, `radir studies` and what may be done to a study: is the node ready, and what became of each?"""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from rich.table import Table
 
 from radir_node.commands.session import console, opened_node, print_json
 from radir_node.domain.study import StudyState
-from radir_node.errors import UnknownStudy, UserError
+from radir_node.errors import UnknownStudy
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -29,6 +29,11 @@ def status(as_json: Json = False) -> None:
         console.print(
             "indexed    " + (", ".join(f"{n} {modality}" for modality, n in found["indexed"].items()) or "none")
         )
+        held = f"{found['unregistered']} acknowledged and not registered, {found['quarantined']} quarantined"
+        console.print(f"spool      {held}")
+        for name in ("deliveries", "reports"):
+            waiting, dead = found[f"{name}_waiting"], found[f"{name}_dead"]
+            console.print(f"{'to peers' if name == 'deliveries' else '':<10} {waiting} {name} waiting, {dead} dead")
 
 
 def studies(as_json: Json = False) -> None:
@@ -75,43 +80,22 @@ def reindex(
 
 def complete(study_uid: str) -> None:
     """Index an open study now, as it is, without waiting for more of it."""
+    from radir_node.node.operator import COMMAND_LINE, Operator
+
     with opened_node() as node:
-        if not node.completion.force(study_uid):
-            raise UserError("the study is not open: it is complete already; `radir reindex` indexes it again")
-        console.print("queued")
+        Operator(node, COMMAND_LINE).complete(study_uid)
+        console.print("queued for the index")
 
 
 def reopen(study_uid: str) -> None:
     """Let a finished study settle anew: whether it is complete is asked again, then it is indexed."""
-    with opened_node() as node:
-        if not node.completion.reopen(study_uid):
-            raise UserError("the study is not finished: it is waited for, or on its way to the index")
-        console.print("opened")
+    from radir_node.node.operator import COMMAND_LINE, Operator
 
-
-def undelivered(
-    retry: Annotated[bool, typer.Option("--retry", help="Try all of it again, from the first pause.")] = False,
-    as_json: Json = False,
-) -> None:
-    """List what peers were owed and did not take: objects pushed, and reports of storage commitment."""
     with opened_node() as node:
-        if retry:
-            console.print(f"queued: {node.deliveries.retry() + node.commitments.retry()}")
-            return
-        objects = [{"kind": "object", **row} for row in node.deliveries.dead()]
-        reports = [{"kind": "commitment", "peer": row["calling_ae_title"], **row} for row in node.commitments.dead()]
-        names = ("kind", "peer", "attempts", "reason", "created_at")
-        found = [{name: row[name] for name in names} for row in (*objects, *reports)]
-        if as_json:
-            print_json(found)
-            return
-        table = Table("Kind", "Peer", "Attempts", "Since", "Reason", box=None)
-        for row in found:
-            since = f"{row['created_at']:%Y-%m-%d %H:%M}"
-            table.add_row(row["kind"], row["peer"], str(row["attempts"]), since, row["reason"])
-        console.print(table)
+        Operator(node, COMMAND_LINE).reopen(study_uid)
+        console.print("open again")
 
 
 def add_to(app: typer.Typer) -> None:
-    for verb in (status, studies, instances, reindex, complete, reopen, undelivered):
+    for verb in (status, studies, instances, reindex, complete, reopen):
         app.command()(verb)

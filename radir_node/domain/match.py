@@ -7,7 +7,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from radir_node.domain.embedding import GLOBAL
-from radir_node.domain.study import Modality
+from radir_node.domain.study import Completion, Modality
 from radir_node.errors import UserError
 
 OLDEST_SHOWN = 89
@@ -62,6 +62,8 @@ class Match:
     """Readable tags, e.g. "pleural effusion, right"."""
     shared_findings: tuple[str, ...] = ()
     has_report: bool = False
+    completion: Completion = Completion.OPEN
+    """How it was established that all of the study had arrived."""
 
     @property
     def percent(self) -> int:

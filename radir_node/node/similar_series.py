@@ -23,8 +23,9 @@ from radir_node import __version__
 from radir_node.catalog.deliveries import Deliveries
 from radir_node.domain.embedding import GLOBAL
 from radir_node.domain.match import Query, SimilarCases
-from radir_node.errors import InvalidSetting, PeerUnavailable, StorageFull, UnknownStudy
+from radir_node.errors import PeerUnavailable, StorageFull, UnknownStudy
 from radir_node.node.node import Node
+from radir_node.node.peers import peer_named
 
 log = structlog.get_logger()
 
@@ -126,10 +127,8 @@ class SimilarSeries:
 
     def send(self, path: Path, peer: str) -> None:
         """Send a report to a peer of the configuration. Raises InvalidSetting or PeerUnavailable."""
-        known = self.node.settings.dicom.peers
-        if peer not in known:
-            raise InvalidSetting(f"dicom.peers: there is no peer {peer!r}; known: {', '.join(known) or 'none'}")
-        result = send_files(known[peer], [path], Caller.of(self.node.settings.dicom))
+        dicom = self.node.settings.dicom
+        result = send_files(peer_named(dicom, peer), [path], Caller.of(dicom))
         if result.failed:
             status = result.outcomes[0][1]
             raise PeerUnavailable(f"{peer} did not take the report: C-STORE status 0x{status:04X}")

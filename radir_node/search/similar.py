@@ -127,6 +127,7 @@ class Search:
             sentences=sentences(other, partition),
             findings=finding_labels(_tags(other)),
             has_report=bool(other.reports),
+            completion=other.completion,
         )
 
 

@@ -1,46 +1,19 @@
-"""What an operator may do to studies and to what peers did not take, over a real catalogue."""
+"""What an operator sees of studies and may do to them, over a real catalogue."""
 
-import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from radir_node.cli import app
-from radir_node.domain.stored import StoredInstance
-from radir_node.domain.study import InstanceHeader
-from radir_node.errors import UnknownStudy, UserError
+from dicom_services.scp.spool import Incoming, Spool
+from radir_node.catalog.operator_actions import OperatorActions
+from radir_node.domain.commitment import CommitmentRequest, SopReference
+from radir_node.errors import DatabaseDown, UnknownStudy, UserError
 from radir_node.node.node import Node
-from radir_node.settings import load_settings
 
 Radir = Callable[..., Result]
-
-
-@pytest.fixture
-def radir(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Radir:
-    """Run a verb on a catalogue of this test alone; what it raises comes out."""
-    monkeypatch.setenv("RADIR_DATABASE__URL", database_url)
-    monkeypatch.setenv("RADIR_STORAGE__ROOT", str(tmp_path))
-    monkeypatch.setattr("radir_node.commands.session.configure", lambda level: None)  # it is for whole processes
-
-    def run(*verb: str) -> Result:
-        done = CliRunner().invoke(app, verb)
-        if done.exception is not None:
-            raise done.exception
-        return done
-
-    return run
-
-
-@pytest.fixture
-def node(radir: Radir) -> Iterator[Node]:
-    """The node of those settings, holding one study that is open."""
-    with Node(load_settings()) as opened:
-        header = InstanceHeader("1.2.3", "1.2", "1.2.840.10008.1.2.1", "1.2", "1.2.1", modality="CT")
-        opened.intake.register(StoredInstance(header, "a.dcm", 1, "a", "CT1", dt.datetime.now(dt.UTC)))
-        yield opened
 
 
 def test_an_open_study_is_indexed_by_order_and_says_so(radir: Radir, node: Node) -> None:
@@ -69,17 +42,46 @@ def test_a_finished_study_is_reopened_by_order(radir: Radir, node: Node) -> None
     assert {"receiving": 1} == node.studies.counts()["studies"]
 
 
-def test_what_a_peer_refused_is_listed_and_tried_again(radir: Radir, node: Node) -> None:
-    """With the reason, without a name of study or patient."""
+def test_what_people_did_is_in_the_audit(radir: Radir, node: Node) -> None:
+    """Each deed with its actor and outcome; what was refused is none."""
+    radir("complete", "1.2")
+    with pytest.raises(UserError):
+        radir("complete", "1.2")
+
+    (done,) = OperatorActions(node.database).recent(5)
+
+    assert ("command line", "complete study", "queued for the index") == (done.actor, done.action, done.outcome)
+    assert done.subject.startswith("RADIR-")
+
+
+def test_status_counts_what_waits(radir: Radir, node: Node) -> None:
+    """Objects in the spool, in quarantine, and what is owed to peers."""
+    spool = Spool(node.root)
+    spool.prepare()
+    part = spool.begin(Incoming("1.2.840.10008.5.1.4.1.1.7", "1.2.3", "1.2.840.10008.1.2.1", "CT1"))
+    part.write(memoryview(b"a data set"))
+    spool.publish(part, "CT1")
+    (spool.quarantine / "1.dcm").touch()
     node.deliveries.queue(1, "1.2.9001", "results/a.dcm", "pacs")
-    node.deliveries.given_up([item.id for item in node.deliveries.claim("pacs")], "C-STORE status 0x0122")
+    node.commitments.accept(CommitmentRequest("2.25.1", "PACS", [SopReference("1.2", "1.2.3")]))
 
-    (listed,) = json.loads(radir("undelivered", "--json").stdout)
-    shown = radir("undelivered").stdout
-    retried = radir("undelivered", "--retry").stdout
+    found = json.loads(radir("status", "--json").stdout)
+    shown = radir("status").stdout
 
-    assert ("object", "pacs", 1, "C-STORE status 0x0122") == tuple(listed.values())[:4]
-    assert "0x0122" in shown
-    assert "queued: 1" in retried
-    assert [] == json.loads(radir("undelivered", "--json").stdout)
-    assert 1 == len(node.deliveries.claim("pacs"))
+    waiting = {"unregistered": 1, "quarantined": 1, "deliveries_waiting": 1, "reports_waiting": 1}
+    assert waiting == {key: found[key] for key in waiting}
+    assert "1 acknowledged and not registered, 1 quarantined" in shown
+
+
+def test_status_without_a_database_says_what_waits_for_it(
+    radir: Radir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Receiving goes on while the catalogue is away; one line says how much of it there is."""
+    spool = Spool(tmp_path)
+    spool.prepare()
+    part = spool.begin(Incoming("1.2.840.10008.5.1.4.1.1.7", "1.2.3", "1.2.840.10008.1.2.1", "CT1"))
+    spool.publish(part, "CT1")
+    monkeypatch.setenv("RADIR_DATABASE__URL", "postgresql://127.0.0.1:9/nothing")
+
+    with pytest.raises(DatabaseDown, match="1 acknowledged objects wait for it in the spool"):
+        radir("status")
