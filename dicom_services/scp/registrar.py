@@ -13,6 +13,7 @@ import select
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -141,23 +142,24 @@ class Registrar:
         """What was read from the journal and is not registered yet."""
         self._tickets: list[_Ticket] = []
         self._unsynced_bytes = 0
-        self._stopping = threading.Event()
+        self._stopping = False
 
     def run(self) -> None:
         idle_ms = 0.0
-        while not self._stopping.is_set():
+        while not self._stopping:
             busy = bool(self._anything.poll(idle_ms))
             if busy:
                 self._gather()
             if not self.register_all():
-                self._stopping.wait(_IDLE_SECONDS)
+                time.sleep(_IDLE_SECONDS)
             idle_ms = 0.0 if not busy and self._prepare() else _IDLE_SECONDS * 1000
         if self.register_all():
             self._settle()
         self._journal.close()
 
     def stop(self) -> None:
-        self._stopping.set()
+        """Let `run` end. May be called by a signal handler: takes no lock that the interrupted code might hold."""
+        self._stopping = True
         self._wake.ring()
 
     def register_all(self) -> bool:
@@ -276,8 +278,7 @@ class Registrar:
             size = file.tell()
         final = self._final(digest)
         created = not final.exists()
-        with suppress(FileExistsError):
-            os.link(path, final)
+        self._spool.link(path, final)
         sync_folder(final.parent)
         return _placed(item, self._spool.root, final, created, size)
 
@@ -285,9 +286,9 @@ class Registrar:
         payload = record.payload()
         final = self._final(hashlib.sha256(payload).hexdigest())
         created = not final.exists()
-        if created:
+        if created or final.read_bytes() != payload:  # a power failure leaves names without content
             self._spool.write(final, payload)
-            self._unsynced_bytes += len(payload)
+        self._unsynced_bytes += len(payload)  # also what a registrar wrote that died before it was synced
         return _placed(item, self._spool.root, final, created, len(payload))
 
     def _final(self, digest: str) -> Path:
@@ -295,12 +296,13 @@ class Registrar:
 
     def _set_aside(self, item: Acknowledged, error: Exception) -> None:
         """Keep an acknowledged object that cannot be registered where people find it."""
-        name = f"{item.received_ns}.dcm"
+        name = f"{item.received_ns}-{uuid.uuid4().hex[:12]}.dcm"
         log.error("object_quarantined", error=type(error).__name__, file=name)
         if isinstance(item.source, Path):
             item.source.rename(self._spool.quarantine / name)
         else:
             self._spool.write(self._spool.quarantine / name, item.source.payload())
+            self._unsynced_bytes += item.size
             self._backlog.remove(item)
         refusal = Refusal("the catalogue does not take it; see the folder quarantine", item.calling_ae_title, "")
         self._archive.refuse_all([refusal])

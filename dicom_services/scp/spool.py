@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote
 from dicom_services.identity import IMPLEMENTATION_CLASS_UID
 from dicom_services.scp.journal import LONGEST_OBJECT, Record, Writer, sweep, sync_folder, unsettled
 from radir_node.domain.stored import Refusal
-from radir_node.errors import StorageFull
+from radir_node.errors import NotIndexable, StorageFull
 
 _HEAD_BYTES = 65536
 """Of each data set, kept in memory to check who it is."""
@@ -174,7 +174,7 @@ class Spool:
 
     def begin(self, incoming: Incoming) -> Part:
         """Begin one object. Raises StorageFull when the free room is below the limit."""
-        if shutil.disk_usage(self.root).free < self._min_free_bytes:
+        if not self._has_room():
             raise StorageFull("free space of the storage root is below storage.min_free_mb")
         return Part(self._incoming, file_meta(incoming))
 
@@ -193,7 +193,12 @@ class Spool:
         return Writer(self.folder)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Note for the catalogue what was not accepted. Not fsynced: the peer keeps the object."""
+        """Note for the catalogue what was not accepted. Not fsynced: the peer keeps the object.
+
+        Nothing is noted when there is little room: a caller must not fill the disk with what is refused to it.
+        """
+        if not self._has_room():
+            return
         part = self._incoming / f"{uuid.uuid4().hex}.part"
         part.write_text(json.dumps({"reason": refusal.reason, "sop_class_uid": refusal.sop_class_uid}))
         part.rename(self._name(refusal.calling_ae_title, _REFUSAL))
@@ -203,6 +208,13 @@ class Spool:
         part = self._incoming / f"{uuid.uuid4().hex}.part"
         part.write_bytes(payload)
         part.rename(final)
+
+    def link(self, path: Path, final: Path) -> None:
+        """Give a flushed file a second name, in place of what has it: that may be left of a power failure."""
+        part = self._incoming / f"{uuid.uuid4().hex}.part"
+        os.link(path, part)
+        part.rename(final)
+        part.unlink(missing_ok=True)  # rename(2) does nothing when both are the same file already
 
     def files(self) -> list[Acknowledged]:
         """Return the large objects that wait for the catalogue, in the order received."""
@@ -216,12 +228,18 @@ class Spool:
                 yield at, path.stat().st_size
 
     def refusals(self) -> list[tuple[Path, Refusal]]:
-        """Return the notes of `refuse` with their files, in order."""
+        """Return the notes of `refuse` with their files, in order; one that a power failure has cut is removed."""
         notes = []
         for path, ae_title, _ in self._entries(_REFUSAL):
-            stated = json.loads(path.read_text())
-            notes.append((path, Refusal(stated["reason"], ae_title, stated["sop_class_uid"])))
+            try:
+                stated = json.loads(path.read_text())
+                notes.append((path, Refusal(stated["reason"], ae_title, stated["sop_class_uid"])))
+            except (ValueError, KeyError):
+                path.unlink(missing_ok=True)
         return notes
+
+    def _has_room(self) -> bool:
+        return shutil.disk_usage(self.root).free >= self._min_free_bytes
 
     def _name(self, ae_title: str, suffix: str) -> Path:
         return self.folder / f"{time.time_ns():020d}-{quote(ae_title, safe='')}-{uuid.uuid4().hex[:12]}{suffix}"
@@ -231,7 +249,8 @@ class Spool:
             names = sorted(entry.name for entry in entries if entry.name.endswith(suffix))
         for name in names:
             at, _, rest = name.partition("-")
-            yield self.folder / name, unquote(rest.rpartition("-")[0]), int(at)
+            if at.isdecimal():  # anything else was put there by somebody, not by `publish`
+                yield self.folder / name, unquote(rest.rpartition("-")[0]), int(at)
 
 
 def file_meta(incoming: Incoming) -> bytes:
@@ -248,14 +267,20 @@ def file_meta(incoming: Incoming) -> bytes:
 
 
 def split_meta(start: bytes) -> tuple[Incoming, bytes]:
-    """Return what `file_meta` wrote, and the bytes of the data set that follow, of the first bytes of an object."""
+    """Return what `file_meta` wrote, and the bytes of the data set that follow, of the first bytes of an object.
+
+    Raises NotIndexable when they are not what `file_meta` writes.
+    """
     values: dict[int, str] = {}
     at = _PREFIX_BYTES + _GROUP_LENGTH_BYTES + _VERSION_BYTES
-    while start[at : at + 2] == b"\2\0":
-        element, length = struct.unpack_from("<2xH2xH", start, at)
-        values[element] = start[at + 8 : at + 8 + length].decode("ascii").rstrip("\0")
-        at += 8 + length
-    return Incoming(values[0x0002], values[0x0003], values[0x0010], ""), start[at:]
+    try:
+        while start[at : at + 2] == b"\2\0":
+            element, length = struct.unpack_from("<2xH2xH", start, at)
+            values[element] = start[at + 8 : at + 8 + length].decode("ascii").rstrip("\0")
+            at += 8 + length
+        return Incoming(values[0x0002], values[0x0003], values[0x0010], ""), start[at:]
+    except (KeyError, ValueError, struct.error) as error:
+        raise NotIndexable("the file meta information is damaged") from error
 
 
 def _ui(element: int, uid: str) -> bytes:
