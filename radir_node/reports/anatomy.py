@@ -51,6 +51,8 @@ class SideReader:
 
         own: whether a side word is for one thing alone; else things of a list share it ("left upper and lower lobes").
         """
+        if not self.sides:
+            return "bilateral" if plural else ""
         before = [(b, side) for a, b, side in self.sides if a < end and b > start - _SIDE_BEFORE]
         if before and not (own and self._is_taken(before[-1][0], start)):
             return before[-1][1]

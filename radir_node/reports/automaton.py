@@ -35,15 +35,17 @@ class _Node:
     meanings: list[tuple[int, str]] = field(default_factory=list)
     """(kind, meaning) of the phrases that may end here."""
 
-    def after(self, word: str) -> Iterator["_Node"]:
-        """Yield the places that a word leads to."""
-        yield from self.words.get(word, ())
+    def after(self, word: str) -> list["_Node"]:
+        """List the places that a word leads to."""
+        nodes = list(self.words.get(word, ()))
         if self.stems:
             for length in range(1, len(word) + 1):
-                yield from self.stems.get(word[:length], ())
-        yield from (node for pattern, node in self.patterns if pattern.fullmatch(word))
+                nodes += self.stems.get(word[:length], ())
+        if self.patterns:
+            nodes += [node for pattern, node in self.patterns if pattern.fullmatch(word)]
         if self.anything and word[0].isalnum():
-            yield from self.anything
+            nodes += self.anything
+        return nodes
 
     def lead(self, word: str, following: "_Node") -> None:
         """Let a word of a phrase, which may be a stem or a pattern, lead to a place."""
@@ -73,7 +75,9 @@ class _State:
         self.meanings = tuple(first.items())
 
     def after(self, word: str) -> tuple[_Node, ...]:
-        return tuple(dict.fromkeys(node for mine in self._nodes for node in mine.after(word)))
+        if len(self._nodes) == 1:
+            return tuple(self._nodes[0].after(word))
+        return tuple(dict.fromkeys([node for mine in self._nodes for node in mine.after(word)]))
 
 
 class Automaton:

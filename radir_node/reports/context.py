@@ -29,24 +29,25 @@ _LIST_ADJECTIVES = 2
 """Words between two things of a list, beside those that join them ("mass, active infiltration")."""
 _FAR = 1 << 30
 
-_RULES: tuple[tuple[str, Status, bool, int], ...] = (
-    ("pre_resolved", Status.RESOLVED, True, _FAR),
-    ("post_resolved", Status.RESOLVED, False, _REACH_NEGATION_AFTER),
-    ("hypothetical", Status.UNCERTAIN, True, _REACH_UNCERTAIN_BEFORE),
-    ("pre_negation", Status.ABSENT, True, _FAR),
-    ("pre_historical", Status.HISTORICAL, True, _FAR),
-    ("post_historical", Status.HISTORICAL, False, _REACH_NEGATION_AFTER),
-    ("post_negation", Status.ABSENT, False, _REACH_NEGATION_AFTER),
-    ("pre_doubt", Status.UNCERTAIN, True, _REACH_UNCERTAIN_BEFORE),
-    ("post_query", Status.UNCERTAIN, False, _REACH_QUERY),
-    ("post_doubt", Status.UNCERTAIN, False, _REACH_AFTER),
-    ("pre_alternative", Status.UNCERTAIN, True, _REACH_UNCERTAIN_BEFORE),
-    ("post_alternative", Status.UNCERTAIN, False, _REACH_AFTER),
-    ("post_choice", Status.UNCERTAIN, False, _REACH_CHOICE),
-    ("pre_probable", Status.UNCERTAIN, True, _REACH_UNCERTAIN_BEFORE),
-    ("post_probable", Status.UNCERTAIN, False, _REACH_AFTER),
+_RULES: tuple[tuple[str, Status, int], ...] = (
+    ("pre_resolved", Status.RESOLVED, _FAR),
+    ("post_resolved", Status.RESOLVED, _REACH_NEGATION_AFTER),
+    ("hypothetical", Status.UNCERTAIN, _REACH_UNCERTAIN_BEFORE),
+    ("pre_negation", Status.ABSENT, _FAR),
+    ("pre_historical", Status.HISTORICAL, _FAR),
+    ("post_historical", Status.HISTORICAL, _REACH_NEGATION_AFTER),
+    ("post_negation", Status.ABSENT, _REACH_NEGATION_AFTER),
+    ("pre_doubt", Status.UNCERTAIN, _REACH_UNCERTAIN_BEFORE),
+    ("post_query", Status.UNCERTAIN, _REACH_QUERY),
+    ("post_doubt", Status.UNCERTAIN, _REACH_AFTER),
+    ("pre_alternative", Status.UNCERTAIN, _REACH_UNCERTAIN_BEFORE),
+    ("post_alternative", Status.UNCERTAIN, _REACH_AFTER),
+    ("post_choice", Status.UNCERTAIN, _REACH_CHOICE),
+    ("pre_probable", Status.UNCERTAIN, _REACH_UNCERTAIN_BEFORE),
+    ("post_probable", Status.UNCERTAIN, _REACH_AFTER),
 )
-"""(group of cues, status it gives, whether the cue stands before the mention, reach in words); the first that holds."""
+"""(group of cues, status it gives, reach in words); the first that holds decides."""
+_RANKS = {group: (rank, reach) for rank, (group, _, reach) in enumerate(_RULES)}
 
 
 @dataclass(slots=True)
@@ -62,10 +63,14 @@ class Cues:
     after: list[Hit]
     """Cues that speak of what follows and of what precedes, without those that only look like one ("no change in")."""
     changes: list[Hit]
+    has_labels: bool
+    """Whether the sentence has a mark that may stand between a label and its value."""
 
     def scope(self, mention: Span) -> Span:
         """Give the words between the nearest breaks around a mention."""
         start, end = mention
+        if not self.breaks:
+            return 0, len(self.words)
         first = max((stop for _, stop in self.breaks if stop <= start), default=0)
         return first, min((begin for begin, _ in self.breaks if begin >= end), default=len(self.words))
 
@@ -81,11 +86,13 @@ def find_cues(words: Sequence[str], hits: Sequence[list[Hit]], denials: Sequence
         before, after = ([cue for cue in cues if not _overlaps(cue, pseudo)] for cues in (before, after))
     if denials:
         before, after = ([cue for cue in cues if not _within(cue, denials)] for cues in (before, after))
-    breaks = [(index, index + 1) for index, word in enumerate(words) if word in _SCOPE_ENDS]
+    breaks = []
+    if not _SCOPE_ENDS.isdisjoint(words):
+        breaks = [(index, index + 1) for index, word in enumerate(words) if word in _SCOPE_ENDS]
     if hits[BREAK]:
         breaks += [hit[:2] for hit in hits[BREAK] if not _within(hit, (*before, *after))]
     questions = [(start, end) for start, end, group in pseudo if group == "pseudo_uncertain"]
-    return Cues(words, breaks, questions, before, after, hits[CHANGE])
+    return Cues(words, breaks, questions, before, after, hits[CHANGE], not _LABEL_ENDS.isdisjoint(words))
 
 
 def list_ends(words: Sequence[str], mentions: Sequence[Hit]) -> list[int]:
@@ -107,7 +114,7 @@ def judge(
     list_end: where the list ends that the mention stands in ("mass, nodule and effusion were not seen"); own_cues:
     whether cues among the words of the mention speak of it, as in "heart is not enlarged".
     """
-    label = _label_value(cues.words, mention[1], lexicon)
+    label = _label_value(cues.words, mention[1], lexicon) if cues.has_labels else None
     if label:
         return (Status.ABSENT if label == "label_absent" else Status.UNCERTAIN), "label-value"
     if not (cues.before or cues.after or cues.open_questions):
@@ -116,18 +123,19 @@ def judge(
     if any(first <= a and b <= last and _asks_about(cues.words, mention, a, b) for a, b in cues.open_questions):
         return Status.UNCERTAIN, "pseudo-negation"
     until = mention[1] if own_cues else mention[0]
-    before = [(mention[0] - start, group) for start, end, group in cues.before if first <= start and end <= until]
+    near = [(mention[0] - start, group) for start, end, group in cues.before if first <= start and end <= until]
     states = first > 0 and cues.words[first - 1] not in _SCOPE_ENDS  # "there is": what follows speaks of the last alone
     subject = mention[1] if states else max(mention[1], list_end)
-    after = [
+    near += [
         (end - (subject if start >= subject else mention[1]), group)
         for start, end, group in cues.after
         if mention[1] <= start and end <= last and not (group == "post_query" and "(" in cues.words[mention[1] : start])
     ]
-    for group, status, precedes, reach in _RULES if before or after else ():
-        if any(group == name and far <= reach for far, name in (before if precedes else after)):
-            return status, group.replace("_", "-")
-    return Status.PRESENT, "stated"
+    ranks = [_RANKS[group][0] for far, group in near if far <= _RANKS[group][1]]
+    if not ranks:
+        return Status.PRESENT, "stated"
+    group, status, _ = _RULES[min(ranks)]
+    return status, group.replace("_", "-")
 
 
 def read_change(cues: Cues, mention: Span, clause: Span) -> str:
@@ -135,6 +143,8 @@ def read_change(cues: Cues, mention: Span, clause: Span) -> str:
 
     The nearest cue of the clause decides, among equally near ones that before the mention.
     """
+    if not cues.changes:
+        return ""
     near = [
         ((mention[0] - end, 0) if end <= mention[0] else (start - mention[1], 1), change)
         for start, end, change in cues.changes

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from radir_node.domain.anatomy import SITES, AnatomyRef, code, is_at_or_below, resolve
+from radir_node.domain.anatomy import SIDES, SITES, AnatomyRef, code, is_at_or_below, resolve
 from radir_node.reports.automaton import Automaton
 
 FINDING, SITE, PART, SIDE, CLAUSE, BEFORE, AFTER, BREAK, PSEUDO, CHANGE = range(10)
@@ -54,8 +54,10 @@ class Finding:
     """finding | disease | device."""
     site: str
     """Anatomy key it has when the report names none; empty: without a named site it is not tagged."""
-    within: tuple[str, ...]
-    """Anatomies it may be linked to; empty: only its own site, of which the report may tell the side."""
+    places: frozenset[str]
+    """Anatomy keys it may be linked to: its own site, and all within the regions that the lexicon names."""
+    parts: frozenset[str]
+    """Anatomy keys of its own site and all parts of it, which count where they are named in its very words."""
     becomes: tuple[tuple[str, str], ...]
     """(region, finding): what the same words mean there ("effusion" in the pericardium)."""
 
@@ -64,12 +66,10 @@ class Finding:
     keeps_site: bool
     """Whether it lies at its own site too when the report names another."""
 
-    def accepts(self, site: str) -> bool:
-        """Tell whether a mention of this site may belong to the finding."""
-        return site.partition(":")[0] == self.site or any(lies_in(site, region) for region in self.within)
-
     def at(self, site: str) -> str:
         """Give the id of what the finding is at a site."""
+        if not self.becomes:
+            return self.id
         return next((other for region, other in self.becomes if lies_in(site, region)), self.id)
 
 
@@ -113,7 +113,7 @@ class Headings:
 
 
 @cache
-def load_lexicon(language: str = "en") -> Lexicon:
+def load_lexicon(language: str) -> Lexicon:
     """Load and compile the lexicon of a language. Raises FileNotFoundError when there is none."""
     anatomy, context = _read(language, "anatomy"), _read(language, "context")
     findings = {kind: _read(language, kind) for kind in FINDING_FILES}
@@ -166,12 +166,33 @@ def lies_in(key: str, region: str) -> bool:
 
 def _finding(entry: Mapping[str, Any], kind: str) -> Finding:
     """Sites are resolved, so that a misspelt one fails when the lexicon is loaded."""
-    within = tuple(resolve(site).key for site in entry.get("within", ()))
+    within = [resolve(site).key for site in entry.get("within", ())]
     site = resolve(entry["site"]).key if entry["site"] else ""
     becomes = tuple(entry.get("becomes", {}).items())
     side_from = frozenset(resolve(site).key for site in entry.get("side_from", ()))
     keeps_site = bool(entry.get("keeps_site", False))
-    return Finding(entry["id"], entry["label"], kind.removesuffix("s"), site, within, becomes, side_from, keeps_site)
+    return Finding(
+        id=entry["id"],
+        label=entry["label"],
+        kind=kind.removesuffix("s"),
+        site=site,
+        places=frozenset(key for key in _keys() if key.partition(":")[0] == site or _lies_in_any(key, within)),
+        parts=frozenset(key for key in _keys() if lies_in(key, site or "thorax")),
+        becomes=becomes,
+        side_from=side_from,
+        keeps_site=keeps_site,
+    )
+
+
+@cache
+def _keys() -> tuple[str, ...]:
+    """List every anatomy key, with each side that it may have."""
+    keys = {AnatomyRef(site).key for site in SITES}
+    return (*keys, *(f"{site}:{side}" for site, entry in SITES.items() if entry.side == "sided" for side in SIDES))
+
+
+def _lies_in_any(key: str, regions: Iterable[str]) -> bool:
+    return any(lies_in(key, region) for region in regions)
 
 
 def _finding_phrases(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, int, str]]:

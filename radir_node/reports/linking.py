@@ -47,15 +47,11 @@ class FindingMention:
         """Tell whether the finding can be at the site, and is not kept from it by a negation."""
         if site.negated and self.believed:
             return False
-        return self.finding.accepts(site.key) or (self.holds(site) and self.is_own(site))
+        return site.key in self.finding.places or (self.holds(site) and site.key in self.finding.parts)
 
     def holds(self, site: SiteMention) -> bool:
         """Tell whether the site is named within the words of the finding."""
         return self.start <= site.start < self.end
-
-    def is_own(self, site: SiteMention) -> bool:
-        """Tell whether the site is the finding's own, or a part of it ("flattened diaphragms")."""
-        return lies_in(site.key, self.finding.site or "thorax")
 
     def distance(self, site: SiteMention, words: Sequence[str]) -> int:
         """Count the words between finding and site; a conjunction counts more, what it joins may be another thing."""
@@ -78,7 +74,7 @@ def split_clauses(
     words: Sequence[str], hits: Sequence[list[Hit]], mentions: Sequence[FindingMention], cues: Cues, lexicon: Lexicon
 ) -> list[Clause]:
     """Cut a sentence at the words that begin another statement, and place the sites in each part that has findings."""
-    cuts = sorted({0, len(words), *(start for start, _, _ in hits[CLAUSE])})
+    cuts = sorted({0, len(words), *(start for start, _, _ in hits[CLAUSE])}) if hits[CLAUSE] else [0, len(words)]
     named = name_sites(words, hits, lexicon) if hits[SITE] else []
     clauses = []
     for start, end in pairwise(cuts):
@@ -87,7 +83,8 @@ def split_clauses(
             here = [site for site in named if start <= site[0] < end]
             starts = [*(site[0] for site in here), *(mention.start for mention in inside)]
             reader = SideReader(words, [side for side in hits[SIDE] if start <= side[0] < end], starts)
-            sites = [SiteMention(s[0], s[1], place(s, reader), _is_denied(s, cues, lexicon)) for s in here]
+            heeds = bool(cues.before or cues.after) and any(mention.believed for mention in inside)
+            sites = [SiteMention(s[0], s[1], place(s, reader), heeds and _is_denied(s, cues, lexicon)) for s in here]
             clauses.append(Clause(start, end, inside, _places(sites, words) if len(sites) > 1 else sites, reader))
     return clauses
 
@@ -99,13 +96,15 @@ def link(clause: Clause) -> list[tuple[FindingMention, str, str]]:
     clause that it may have; else it gets its own site, with the side that is read beside the finding. A site within the
     words of a finding ("pleural effusion") is for no other.
     """
+    if not clause.sites:
+        return [(mention, key, "default") for mention in clause.mentions for key in _own_site(mention, clause, ())]
     pairs = []
     shares = _share_out(clause)
     for mention, owned in zip(clause.mentions, shares, strict=True):
         outside = [site for site in owned if not mention.holds(site)]
         sites = owned if outside else [*owned, *_nearest(mention, clause, shares)]
         rule = "nearest" if owned else "shared" if sites else "default"
-        keys = _most_specific(_sided(mention, sites, clause))
+        keys = _most_specific(_sided(mention, sites, clause)) if sites else []
         if not sites or mention.finding.keeps_site:
             keys += _own_site(mention, clause, keys)
         pairs += [(mention, key, rule) for key in dict.fromkeys(keys)]
@@ -113,7 +112,7 @@ def link(clause: Clause) -> list[tuple[FindingMention, str, str]]:
 
 
 def _is_denied(site: Hit, cues: Cues, lexicon: Lexicon) -> bool:
-    return bool(cues.before or cues.after) and judge(cues, site[:2], lexicon)[0] is Status.ABSENT
+    return judge(cues, site[:2], lexicon)[0] is Status.ABSENT
 
 
 def _share_out(clause: Clause) -> list[list[SiteMention]]:
@@ -122,19 +121,25 @@ def _share_out(clause: Clause) -> list[list[SiteMention]]:
     for site in clause.sites:
         around = [index for index, mention in enumerate(clause.mentions) if mention.holds(site)]
         takers = [index for index in around or range(len(owned)) if clause.mentions[index].may_lie_in(site)]
+        if len(takers) > 1:
+            takers.sort(key=lambda index: clause.mentions[index].distance(site, clause.reader.words))
         if takers:
-            owned[min(takers, key=lambda i: clause.mentions[i].distance(site, clause.reader.words))].append(site)
+            owned[takers[0]].append(site)
     return owned
 
 
 def _nearest(mention: FindingMention, clause: Clause, shares: Sequence[Sequence[SiteMention]]) -> list[SiteMention]:
     """Give the nearest site outside the finding's words, but not one of a finding that is there if this is not."""
-    others = {
-        site
-        for other, owned in zip(clause.mentions, shares, strict=True)
-        for site in owned
-        if other.believed != mention.believed
-    }
+    others = (
+        set()
+        if len({other.believed for other in clause.mentions}) == 1
+        else {
+            site
+            for other, owned in zip(clause.mentions, shares, strict=True)
+            for site in owned
+            if other.believed != mention.believed
+        }
+    )
     possible = [s for s in clause.sites if s not in others and mention.may_lie_in(s) and not mention.holds(s)]
     return [min(possible, key=lambda site: mention.distance(site, clause.reader.words))] if possible else []
 

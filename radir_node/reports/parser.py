@@ -16,7 +16,7 @@ from radir_node.reports.language import is_written_in
 from radir_node.reports.lexicon import DENIED, FINDING, PLURAL, Lexicon, load_lexicon, lowered
 from radir_node.reports.linking import FindingMention, link, split_clauses
 from radir_node.reports.sections import split_sections
-from radir_node.reports.sentences import split_sentences, split_words
+from radir_node.reports.sentences import split_sentences, split_words, word_places
 
 PARSER_VERSION = "2"
 LANGUAGE = "en"
@@ -24,8 +24,8 @@ LANGUAGE = "en"
 Reading = tuple[str, str, Status, int, int, str, str]
 """Finding, anatomy key, status, start and end within the sentence, rule, change."""
 
-ANYTHING = "abnormality"
-"""The finding of what is normal: "are normal" denies it, and all that is named before."""
+_NORMAL = DENIED + "abnormality"
+"""Said of what is normal: "are normal" denies any abnormality, and whatever finding is named before."""
 _SENTENCES_REMEMBERED = 16_384
 _LONGEST_REMEMBERED = 300
 """Characters; a longer sentence will hardly come again."""
@@ -73,7 +73,7 @@ def status_of(text: str, start: int, end: int, language: str = LANGUAGE) -> tupl
     """
     low, lexicon = lowered(text), load_lexicon(language)
     for begin, stop in split_sentences(text, low, 0, len(text)):
-        words, starts = split_words(low[begin:stop])
+        words, starts = split_words(low[begin:stop]), word_places(low[begin:stop])
         inside = [i for i, place in enumerate(starts) if start <= begin + place < end]
         if inside:
             cues = find_cues(words, lexicon.phrases.find(words))
@@ -112,13 +112,15 @@ def _remembered(sentence: str, language: str) -> tuple[Reading, ...]:
 
 
 def _readings(sentence: str, lexicon: Lexicon) -> Iterator[Reading]:
-    words, starts = split_words(sentence)
+    words = split_words(sentence)
     hits = lexicon.phrases.find(words)
     named = [hit for hit in hits[FINDING] if hit[2]]
     if not named:
         return
-    cues = find_cues(words, hits, [hit for hit in named if hit[2].startswith(DENIED) and hit[2] != DENIED + ANYTHING])
-    ends = list_ends(words, named)
+    starts = word_places(sentence)
+    denials = [hit for hit in named if hit[2][0] == DENIED and hit[2] != _NORMAL]
+    cues = find_cues(words, hits, denials)
+    ends = list_ends(words, named) if cues.after else [hit[1] for hit in named]
     mentions = [_mention(hit, end, cues, lexicon) for hit, end in zip(named, ends, strict=True)]
     for clause in split_clauses(words, hits, mentions, cues, lexicon):
         for mention, anatomy, rule in link(clause):

@@ -51,7 +51,7 @@ def _headings(low: str, lexicon: Lexicon) -> Iterator[tuple[int, int, str]]:
             name = " ".join(low[start:after].strip(_FRAME).split())
             if lexicon.headings.speaks(name) is not None:
                 yield start, min(after + 1, end), name
-        if low.find(":", max(colon, start) + 1, end) >= 0 or colon < 0:
+        if low.find(":", max(colon + 1, start), end) >= 0:
             for match in _INLINE.finditer(low, start, end):
                 name = " ".join(match[1].split())
                 if lexicon.headings.speaks(name) is not None:

@@ -34,23 +34,28 @@ def split_sentences(text: str, low: str, start: int, end: int) -> Iterator[tuple
             ends = _ends_at_line(text, line_begin, place, after, end)
             line_begin = after
         if ends:
-            yield from _trimmed(text, begin, after)
+            if found := _trimmed(text, begin, after):
+                yield found
             begin = after
-    yield from _trimmed(text, begin, end)
+    if found := _trimmed(text, begin, end):
+        yield found
 
 
-def split_words(sentence: str) -> tuple[list[str], list[int]]:
-    """Give the words of a lower-cased sentence, marks among them, and the place of each."""
-    words, starts = [], []
-    for match in _WORD.finditer(sentence):
-        words.append(match[0])
-        starts.append(match.start())
-    return words, starts
+def split_words(sentence: str) -> list[str]:
+    """Give the words of a lower-cased sentence, marks among them."""
+    return _WORD.findall(sentence)
+
+
+def word_places(sentence: str) -> list[int]:
+    """Give the place at which each of the words begins."""
+    return [match.start() for match in _WORD.finditer(sentence)]
 
 
 def _ends_at_stop(text: str, low: str, begin: int, place: int, after: int, end: int) -> bool:
     """Stops after an abbreviation, a list number or in brackets end nothing; in a word: where the next begins large."""
-    if text[place] == "." and _BEFORE_STOP.search(low[max(begin, place - _LONGEST_BEFORE_STOP) : place]):
+    before = low[max(begin, place - _LONGEST_BEFORE_STOP) : place]
+    is_long_word = len(before) == _LONGEST_BEFORE_STOP and before.isalpha()
+    if text[place] == "." and not is_long_word and _BEFORE_STOP.search(before):
         return False
     following = after
     while following < end and text[following] in _CLOSING:
@@ -68,10 +73,10 @@ def _ends_at_line(text: str, line_begin: int, line_end: int, following: int, end
     return not (starts_like_a_name and line_end - line_begin >= _WRAPPED_LINE)
 
 
-def _trimmed(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+def _trimmed(text: str, begin: int, end: int) -> tuple[int, int] | None:
+    """Leave the list mark and outer blanks out; None where nothing is left."""
     mark = _LIST_MARK.match(text, begin, end)
     begin = mark.end() if mark else begin
     while end > begin and text[end - 1].isspace():
         end -= 1
-    if end > begin:
-        yield begin, end
+    return (begin, end) if end > begin else None

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from radir_node.domain.anatomy import AnatomyRef
 from radir_node.reports.lexicon import load_lexicon, lowered
 from radir_node.reports.parser import (
+    LANGUAGE,
     PARSER_VERSION,
     ParsedReport,
     default_site,
@@ -72,7 +73,7 @@ def test_an_inline_heading_begins_its_section() -> None:
 
 def test_sections_cover_the_text_in_order() -> None:
     """No character belongs to two sections."""
-    sections = split_sections(lowered(REPORT), load_lexicon())
+    sections = split_sections(lowered(REPORT), load_lexicon(LANGUAGE))
 
     ends = [section.end for section in sections]
     assert sorted(ends) == ends
@@ -156,7 +157,7 @@ def test_no_text_breaks_the_parser(pieces: list[str]) -> None:
 
 def test_every_finding_has_a_label_and_a_site() -> None:
     """The lexicon can name all it tags, and tell findings from diseases and devices."""
-    for finding in load_lexicon().findings:
+    for finding in load_lexicon(LANGUAGE).findings:
         assert finding_label(finding)
         assert finding_kind(finding) in ("finding", "disease", "device")
         assert default_site(finding) == "" or AnatomyRef.from_key(default_site(finding))
