@@ -4,7 +4,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.tag import Tag
 
 from dicom_services.conformance.document import Section, table
-from dicom_services.scp import identifier, progress, retrieve, sequence_keys
+from dicom_services.scp import destinations, identifier, progress, retrieve, sequence_keys
 from dicom_services.scp.identifier_reader import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS
 from dicom_services.scp.matching import AnyOf, Either, Exact, Name, Range, Wildcard, matcher
 from dicom_services.scp.ports import Level
@@ -74,8 +74,8 @@ what was acknowledged is not sent twice, and the one object that was under way i
 Pending responses come after the first sub-operation and at least every {pending} s. The final response holds the
 counts, which always add up, the Failed SOP Instance UID List (0008,0058) and the most common reason in Error Comment
 (0000,0902). C-CANCEL ends the retrieve before the next sub-operation; one that is under way gets {cancel} s. One
-retrieve delivers {most} objects at most. Four retrieves to one destination run at a time in one process; others wait
-for their place up to a minute."""
+retrieve delivers {most} objects at most. To one destination {places} retrieves run at a time in one process; others
+wait up to {patience} s for their place."""
 
 _GET_SCP = """\
 Sub-operations go over the same association, in the contexts for which the requester negotiated the SCP role. Otherwise
@@ -91,7 +91,11 @@ def query_retrieve() -> Section:
         items="; ".join(f"{', '.join(keys)} in {keyword}" for keyword, keys in sequence_keys.ITEM_KEYS.items())
     )
     moves = _MOVE_SCP.format(
-        pending=f"{progress.PENDING_SECONDS:g}", cancel=f"{progress.CANCEL_SECONDS:g}", most=retrieve.MAX_SUBOPERATIONS
+        pending=f"{progress.PENDING_SECONDS:g}",
+        cancel=f"{progress.CANCEL_SECONDS:g}",
+        most=retrieve.MAX_SUBOPERATIONS,
+        places=destinations.MOST_MOVES,
+        patience=f"{destinations.PATIENCE_SECONDS:g}",
     )
     return Section(
         "Query/Retrieve Service",

@@ -43,7 +43,7 @@ quarter of them is left to peers."""
 _LOGS = """\
 Audit trail messages (PS3.15 A.5) are not sent. The log holds AE titles, addresses of peers, counts and statuses, never
 patient identifiers or instance UIDs, at any level. A similar-case report tells of other patients' cases: each
-disclosure is recorded in the database."""
+disclosure is recorded in the database, and so is what operators do to studies and to what waits for peers."""
 
 _INPUT = """\
 Lengths are checked against what holds them before memory is taken; data sets, nesting and inflation are limited. File
