@@ -1,7 +1,7 @@
 """The one table of SOP class x transfer syntax x role.
 
-Read by the server (scp/server.py), the conformance statement (conformance.py) and the tests, so that what the node
-accepts, says and proves is the same thing.
+Read by the server (scp/reception.py, scp/association.py), the conformance statement (conformance/) and the tests, so
+that what the node accepts, says and proves is the same thing.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping

@@ -33,8 +33,8 @@ ABORT_SECONDS = 5.0
 """Deadline of an abort or a release, and of the peer closing after it."""
 
 LONGEST_COMMAND = 65536
-LONGEST_DATASET = 64 << 20
-"""Of data sets kept in memory: identifiers, lists of instances, MPPS. Images go to a sink."""
+LONGEST_DATASET = 16 << 20
+"""Of data sets kept in memory: identifiers, MPPS, lists of instances (100,000 fit). Images go to a sink."""
 _MOST_EMPTY = 100
 _USER, _PROVIDER = 0, 2
 

@@ -1,6 +1,6 @@
 """One TCP or TLS connection that carries PDUs: a fixed buffer, limits before memory, a deadline on every wait.
 
-Made by scp/acceptor.py and by requestor.py. Sockets stay blocking and are never given to select(), which fails above
+Made by scp/reception.py and by requestor.py. Sockets stay blocking and are never given to select(), which fails above
 descriptor 1023; the watchdog ends a wait by shutting the socket down.
 """
 
@@ -101,6 +101,8 @@ class Connection:
             self._socket, server_side=server_side, do_handshake_on_connect=False, server_hostname=host
         )
         self._socket = wrapped
+        if self._expired:  # meanwhile, when there was no socket to shut down
+            raise self._ended("")
         try:
             wrapped.do_handshake()
         except (OSError, ValueError) as error:
@@ -169,11 +171,6 @@ class Connection:
         """Close the socket. A second call does nothing."""
         self._watchdog.forget(self)
         self._socket.close()
-
-    def detach(self) -> socket.socket:
-        """Give the socket away unread bytes and all that: nothing may be in the buffer."""
-        self._watchdog.forget(self)
-        return self._socket
 
     def expire(self) -> None:
         """Break every wait on the connection; its thread then raises TimedOut."""

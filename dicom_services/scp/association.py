@@ -122,12 +122,15 @@ class Session:
 
     def _open_sink(self, context_id: int, command: Command) -> Sink | None:
         """Choose where a data set goes: images to the spool, what is refused nowhere, the rest into memory."""
-        if command.get("CommandField") != CommandField.C_STORE:
+        field = number(command, "CommandField")
+        if field & RESPONSE:
+            return None
+        if self._refusal(context_id, command) is not None:
+            return _Discard()
+        if field != CommandField.C_STORE:
             return None
         self._discard()
         context = self._association.contexts[context_id]
-        if self._refusal(context_id, command) is not None:
-            return _Discard()
         incoming = Incoming(
             sop_class_uid=text(command, "AffectedSOPClassUID"),
             sop_instance_uid=text(command, "AffectedSOPInstanceUID"),

@@ -1,7 +1,9 @@
 """Listening sockets, and the thread that takes connections from one. Called by server.py and prefork.py."""
 
 import errno
+import os
 import resource
+import select
 import socket
 import ssl
 import threading
@@ -23,7 +25,7 @@ Welcome = Callable[[socket.socket, ssl.SSLContext | None], None]
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on host:port, 0 = any free one. Raises PeerUnavailable when the address is taken."""
+    """Return a socket for a Door, 0 = any free port. Raises PeerUnavailable when the address is taken."""
     with ExitStack() as undo:
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -31,6 +33,7 @@ def listen(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             listener.listen(_BACKLOG)
+            listener.setblocking(False)  # of several processes that are woken for one connection, one gets it
         except OSError as error:
             raise PeerUnavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
         undo.pop_all()
@@ -40,7 +43,7 @@ def listen(host: str, port: int) -> socket.socket:
 def close(listener: socket.socket) -> None:
     """Stop listening, in every process that shares the socket."""
     with suppress(OSError):  # closed by another process
-        listener.shutdown(socket.SHUT_RDWR)  # wakes every accept()
+        listener.shutdown(socket.SHUT_RDWR)  # wakes every door to it
     listener.close()
 
 
@@ -59,7 +62,7 @@ def raise_descriptor_limit() -> None:
 class Door:
     """The accept thread of one listening socket. It hands connections on and does nothing else.
 
-    Several processes may have a door to one socket: the kernel wakes them in turn, and a process that dies takes no
+    Several processes may have a door to one socket: the kernel wakes one of them, and a process that ends takes no
     waiting connection with it, as it would with a socket of its own by SO_REUSEPORT.
     """
 
@@ -67,18 +70,22 @@ class Door:
         self._listener = listener
         self._welcome = welcome
         self._tls = tls
-        self._closing = False
+        self._closing = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll = select.epoll()
+        self._poll.register(listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        self._poll.register(self._closing, select.EPOLLIN)
         self._thread = threading.Thread(target=self._run, name="door", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Take no more connections. The listening socket ends with it, for every process."""
-        self._closing = True
-        close(self._listener)
+        """Take no more connections here. Other processes go on: the socket is for who made it to close."""
+        os.eventfd_write(self._closing, 1)
         self._thread.join()
+        self._poll.close()
+        os.close(self._closing)
 
     def _run(self) -> None:
-        while not self._closing:
+        while all(descriptor != self._closing for descriptor, _ in self._poll.poll()):
             try:
                 sock, _ = self._listener.accept()
             except OSError as error:
@@ -88,5 +95,5 @@ class Door:
                     continue
                 if error.errno in (errno.EINVAL, errno.EBADF):
                     return
-                continue  # that connection was gone before it was taken (accept(2))
+                continue  # another process was quicker, or the connection is gone (accept(2))
             self._welcome(sock, self._tls)

@@ -55,6 +55,7 @@ class Plant:
 
     def __init__(self, config: Dicom, root: Path, open_ports: OpenPorts, min_free_mb: int) -> None:
         """Raises PeerUnavailable, StorageFull and InvalidSetting, so that no process starts in vain."""
+        self.master = os.getpid()
         self.config = config
         self.open_ports = open_ports
         self.spool = Spool(root, min_free_mb * 2**20)
@@ -67,7 +68,13 @@ class Plant:
         self.hatch = Hatch()
         self.lines = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(config.query_workers)]
 
+    def leave(self) -> None:
+        """Call in a worker that was told to stop: when there is no master any more, the port is free at once."""
+        if os.getppid() != self.master:
+            self.close()
+
     def close(self) -> None:
+        """Stop listening, in every process."""
         for listener in filter(None, (self.listener, self.tls_listener)):
             close(listener)
 
@@ -78,6 +85,7 @@ def store_worker(plant: Plant) -> None:
     reception = Reception(plant.config, services, plant.doorkeeper, plant.hatch.hand_over)
     door = Door(plant.listener, reception.welcome)
     signal.sigwait(_STOPPING)
+    plant.leave()
     door.close()
     reception.stop(GRACE_SECONDS)
     plant.spool.close()
@@ -93,6 +101,7 @@ def query_worker(plant: Plant, number: int) -> None:
         plant.hatch.serve(reception.take_over)
         door = Door(plant.tls_listener, reception.welcome, plant.tls) if plant.tls_listener else None
         signal.sigwait(_STOPPING)
+        plant.leave()
         if door is not None:
             door.close()
         reception.stop(GRACE_SECONDS)
@@ -106,9 +115,9 @@ def registrar(plant: Plant) -> None:
         lines = [end for _, end in plant.lines]
         spare = _SPARE_SEGMENTS * plant.config.store_workers
         worker = Registrar(plant.spool, ports.archive, plant.wake, lines, spare_segments=spare)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         for number in _STOPPING:
             signal.signal(number, lambda *_: worker.stop())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         worker.run()
 
 
@@ -122,10 +131,12 @@ class _Worker:
     started: float = 0.0
 
     def start(self) -> None:
+        """Raises OSError when the system has no room for another process."""
         self.started = time.monotonic()
+        master = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            code = _child(self.name, self.work)
+            code = _child(self.name, self.work, master)
             sys.stderr.flush()
             os._exit(code)
 
@@ -134,15 +145,17 @@ class _Worker:
             os.kill(self.pid, number)
 
 
-def _child(name: str, work: Callable[[], None]) -> int:
+def _child(name: str, work: Callable[[], None], master: int) -> int:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != master:  # it died before it was asked for
+        return 1
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     try:
         work()
     except RadirError as error:
         log.error("worker_failed", worker=name, reason=str(error))
         return error.exit_code
-    except Exception as error:  # noqa: BLE001  # the master starts another one
+    except BaseException as error:  # noqa: BLE001  # nothing may unwind into the code of the master
         log.error("worker_failed", worker=name, error=type(error).__name__)
         return 1
     return 0
@@ -191,7 +204,10 @@ class Master:
                 worker.pid = 0
             lasted = time.monotonic() - worker.started
             if not worker.pid and lasted > _PAUSE_SECONDS:
-                worker.start()
+                try:
+                    worker.start()
+                except OSError as error:  # those that live go on; the next try is a pause away
+                    log.error("worker_not_started", worker=worker.name, reason=error.strerror)
 
     def _end(self) -> None:
         self.plant.close()

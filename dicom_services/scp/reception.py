@@ -92,7 +92,7 @@ class Reception:
     def _start(self, sock: socket.socket, serve: Callable[[Connection], None]) -> None:
         try:
             connection = Connection(sock, self._watchdog, self._config.timeouts.pdu_seconds)
-        except OSError:  # gone before it was looked at
+        except (OSError, MemoryError):  # gone before it was looked at, or no room for it
             sock.close()
             return
         connection.end_within(self._config.timeouts.request_seconds)
@@ -103,7 +103,11 @@ class Reception:
             if len(self._pending) > MOST_PENDING:
                 oldest, _ = self._pending.popitem(last=False)
                 oldest.expire()
-        thread.start()
+        try:
+            thread.start()
+        except (RuntimeError, MemoryError):  # the system has no room for another thread; who waits at the door may
+            log.error("connection_not_accepted", reason="no thread can be started")
+            self._forget(connection, thread)
 
     def _run(self, connection: Connection, serve: Callable[[Connection], None]) -> None:
         try:
@@ -114,11 +118,16 @@ class Reception:
             log.info("connection_refused", reason=str(violation))
         except AssociationEnded as error:
             log.debug("connection_ended", reason=str(error))
+        except Exception as error:  # noqa: BLE001  # its message may quote an identifier, and stderr is a log too
+            log.error("connection_failed", error=type(error).__name__)
         finally:
-            connection.close()
-            with self._lock:
-                self._pending.pop(connection, None)
-                self._threads.discard(threading.current_thread())
+            self._forget(connection, threading.current_thread())
+
+    def _forget(self, connection: Connection, thread: threading.Thread) -> None:
+        connection.close()
+        with self._lock:
+            self._pending.pop(connection, None)
+            self._threads.discard(thread)
 
     def _receive(self, connection: Connection, tls: ssl.SSLContext | None) -> None:
         if tls is not None:

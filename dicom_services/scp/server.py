@@ -16,7 +16,7 @@ from dicom_services.dul.tls import server_context
 from dicom_services.privacy import silence_libraries
 from dicom_services.scp.association import Services
 from dicom_services.scp.doorkeeper import Doorkeeper
-from dicom_services.scp.listener import Door, address, listen, raise_descriptor_limit
+from dicom_services.scp.listener import Door, address, close, listen, raise_descriptor_limit
 from dicom_services.scp.reception import Reception
 from dicom_services.scp.registrar import Flush, Registrar, Wake
 from dicom_services.scp.requests import Ports, notices, requests
@@ -50,6 +50,7 @@ class DicomServer:
         services = Services(spool, self._wake, config.timeouts, answers, notices(ports, config))
         self._reception = Reception(config, services, doorkeeper)
         self._addresses = [address(listener) for listener, _ in listeners]
+        self._listeners = [listener for listener, _ in listeners]
         self._doors = [Door(listener, self._reception.welcome, context) for listener, context in listeners]
 
     @property
@@ -71,6 +72,8 @@ class DicomServer:
         """Stop listening, give running associations the grace, abort them, register what was acknowledged."""
         if not self._doors:
             return
+        for listener in self._listeners:
+            close(listener)
         for door in self._doors:
             door.close()
         self._doors = []

@@ -1,6 +1,6 @@
-"""One C-STORE: pieces of a data set -> a durable file in the spool -> a status. Called by association.py.
+"""One C-STORE: pieces of a data set -> durable in the spool -> a status. Called by association.py.
 
-Success is returned only when the file is fsynced under its final name. The catalogue learns of it from registrar.py.
+Success is returned only when the object is durable in the spool. The catalogue learns of it from registrar.py.
 """
 
 from contextlib import suppress
