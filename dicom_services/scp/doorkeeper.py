@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from dicom_services.dul.request import TEMPORARY_CONGESTION, AssociateRequest, Rejection
+from dicom_services.dul.request import LOCAL_LIMIT_EXCEEDED, AssociateRequest, Rejection
 from dicom_services.scp.access import AccessList, Admission
 from dicom_services.scp.association_slots import AssociationSlots
 from dicom_services.scp.user_identity import UserIdentities
@@ -52,7 +52,7 @@ class Doorkeeper:
             return
         slot = self.slots.take(admission.counted_as, admission.max_associations, leave=admission.left_to_peers)
         if slot is None:
-            yield TEMPORARY_CONGESTION
+            yield LOCAL_LIMIT_EXCEEDED
             return
         with slot:
             yield Welcome(admission, identity.response)

@@ -127,11 +127,15 @@ def contexts_for(objects: Iterable[tuple[str, str]]) -> list[tuple[str, Sequence
     """Propose what (SOP class UID, transfer syntax UID) pairs need.
 
     Each pair gets a context of its own, so that the peer's choice for one does not decide another; a class with
-    other than plain little endian objects gets one more, for a peer that can only take them decompressed.
+    other than plain little endian objects gets one more, for a peer that can only take them decompressed. Either way
+    Implicit VR Little Endian is offered (PS3.5 10.1): some peers take nothing else.
     """
     pairs = list(dict.fromkeys(objects))
     fallback = dict.fromkeys(sop_class for sop_class, syntax in pairs if syntax not in LITTLE_ENDIAN)
-    return [(sop_class, (syntax,)) for sop_class, syntax in pairs] + [(sop, LITTLE_ENDIAN) for sop in fallback]
+    proposed = [(sop, (syntax, *LITTLE_ENDIAN) if syntax in LITTLE_ENDIAN else (syntax,)) for sop, syntax in pairs]
+    return [(sop, tuple(dict.fromkeys(syntaxes))) for sop, syntaxes in proposed] + [
+        (sop, LITTLE_ENDIAN) for sop in fallback
+    ]
 
 
 def accepted(association: Association, sop_class_uid: str) -> dict[str, int]:
