@@ -9,18 +9,22 @@ from radir_node.catalog.cases import Case
 from radir_node.domain import anatomy
 from radir_node.domain.match import Query, SimilarCases
 from radir_node.domain.report import Status
+from radir_node.errors import UnknownStudy
+from radir_node.node.dicom_report import dicom_state
 from radir_node.node.health import HealthReport
 from radir_node.node.node import Node
+from radir_node.node.operator import Operator
 from radir_node.node.reader import preview_path
 from radir_node.node.scales import Scales
 from radir_node.node.similar_series import SimilarSeries
 from radir_node.node.status import ready
 from radir_node.reports.display import finding_labels
 from radir_node.search.similar import sentences
+from radir_node.web.dicom_state import DicomState
 from radir_node.web.ports import AnatomyChoice, Health, MatchScale, StudyCard, User
 
 ACTOR = "pages:{user}"
-"""Who saw a case, in the rows of the audit."""
+"""Who saw a case or did something, in the rows of the audit."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,35 @@ class Pages:
     def health(self) -> Health:
         return self.health_report.now()
 
+    def dicom(self) -> DicomState:
+        return dicom_state(self.node)
+
+    def echo(self, peer: str, user: str) -> float:
+        return self._operator(user).echo(peer)
+
+    def complete(self, case_id: str, user: str) -> None:
+        self._operator(user).complete(self._uid(case_id))
+
+    def reopen(self, case_id: str, user: str) -> None:
+        self._operator(user).reopen(self._uid(case_id))
+
+    def retry_deliveries(self, ids: Sequence[int] | None, user: str) -> int:
+        return self._operator(user).retry_deliveries(ids)
+
+    def retry_reports(self, ids: Sequence[int] | None, user: str) -> int:
+        return self._operator(user).retry_reports(ids)
+
     def ready(self) -> Mapping[str, bool]:
         return ready(self.node)
+
+    def _operator(self, user: str) -> Operator:
+        return Operator(self.node, ACTOR.format(user=user))
+
+    def _uid(self, case_id: str) -> str:
+        found = self.node.cases.by_case_id(case_id)
+        if found is None:
+            raise UnknownStudy("This study is no longer on the node.")
+        return found.study_instance_uid
 
     def _card(self, case: Case) -> StudyCard:
         tags = [tag for report in case.reports for tag in report.tags]
@@ -99,4 +130,5 @@ class Pages:
                 AnatomyChoice(key, anatomy.label(key), any(anatomy.is_at_or_below(said, key) for said in spoken_of))
                 for key in (model.anatomies if model else ())
             ),
+            completion=case.completion,
         )

@@ -67,7 +67,7 @@ def viewer(request: Request, visitor: Annotated[Visitor | None, Depends(visitor_
     """Demand a session. Raises LoginNeeded with the page that was asked for."""
     if visitor is None:
         query = f"?{request.url.query}" if request.url.query else ""
-        raise LoginNeeded(Target(path=request.url.path + query))
+        raise LoginNeeded(Target(path=request.url.path + query if request.method == "GET" else ""))
     return visitor
 
 

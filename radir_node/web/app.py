@@ -6,7 +6,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.types import Scope
 
-from radir_node.web import admin, api, launch, login, results
+from radir_node.web import admin, api, dicom, launch, login, results
 from radir_node.web.failures import register_failures
 from radir_node.web.metrics import WebMetrics
 from radir_node.web.middleware import Apology, Envelope, security_headers
@@ -41,12 +41,12 @@ def create_app(
         use_cases=use_cases,
         tokens=StudyTokens(secret),
         templates=make_templates(),
-        metrics=WebMetrics(use_cases.health),
+        metrics=WebMetrics(use_cases.health, use_cases.dicom),
         session_seconds=session_hours * 3600,
         usual_k=usual_k,
     )
     app.state.site = site
-    for room in (launch, login, results, admin, api):
+    for room in (launch, login, results, admin, dicom, api):
         app.include_router(room.router)
     app.mount("/static", LocalFiles(directory=STATIC), name="static")
     register_failures(app)

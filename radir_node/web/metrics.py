@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from radir_node.errors import RadirError
+from radir_node.web.dicom_state import DicomState
 from radir_node.web.ports import Health
 
 log = structlog.get_logger()
@@ -18,9 +19,9 @@ Labelled = Iterable[tuple[tuple[str, ...], float]]
 class WebMetrics:
     """One registry per application, so that two of them in one process do not share counts."""
 
-    def __init__(self, health: Callable[[], Health]) -> None:
+    def __init__(self, health: Callable[[], Health], dicom: Callable[[], DicomState]) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(HealthCollector(health))
+        self._registry.register(HealthCollector(health, dicom))
         self._requests = Histogram(
             "radir_web_request_seconds",
             "Time to answer a request, by route template",
@@ -38,17 +39,18 @@ class WebMetrics:
 
 
 class HealthCollector(Collector):
-    """Turn UseCases.health into gauges; radir_health_up is 0, and alone, while the node cannot be asked."""
+    """Turn UseCases.health and .dicom into gauges; radir_health_up is 0, and alone, while the node cannot be asked."""
 
-    def __init__(self, health: Callable[[], Health]) -> None:
+    def __init__(self, health: Callable[[], Health], dicom: Callable[[], DicomState]) -> None:
         self._health = health
+        self._dicom = dicom
 
     def describe(self) -> list[Metric]:
         return []  # spares a call of health() when the collector is registered
 
     def collect(self) -> Iterator[Metric]:
         try:
-            health = self._health()
+            health, dicom = self._health(), self._dicom()
         except RadirError as error:
             log.warning("health unknown", error=type(error).__name__)
             yield _gauge("radir_health_up", "The node answered with its health", [((), 0)])
@@ -56,6 +58,7 @@ class HealthCollector(Collector):
         yield _gauge("radir_health_up", "The node answered with its health", [((), 1)])
         yield from _archive(health)
         yield from _index(health)
+        yield from _exchange(dicom)
 
 
 def _archive(health: Health) -> Iterator[Metric]:
@@ -103,6 +106,22 @@ def _index(health: Health) -> Iterator[Metric]:
     )
     models = [((m.model_id, m.modality.value), float(m.studies)) for m in health.models]
     yield _gauge("radir_embeddings", "Studies by encoder version", models, "model_version", "modality")
+
+
+def _exchange(dicom: DicomState) -> Iterator[Metric]:
+    spool = dicom.spool
+    yield _gauge("radir_spool_objects", "Objects acknowledged and not registered", [((), spool.objects)])
+    yield _gauge("radir_spool_bytes", "Bytes acknowledged and not registered", [((), spool.size_bytes)])
+    yield _gauge("radir_spool_oldest_seconds", "Age of the oldest of them", [((), spool.oldest_seconds or 0.0)])
+    yield _gauge("radir_quarantined_objects", "Objects that no catalogue takes", [((), spool.quarantined)])
+    for name, text, debts in (
+        ("radir_deliveries", "Objects that a peer has not got", dicom.deliveries),
+        ("radir_commitment_reports", "Storage commitment reports that are owed", dicom.reports),
+    ):
+        yield _gauge(name, text, [(("waiting",), debts.waiting), (("dead",), debts.dead)], "state")
+    known = [((completion.value,), float(count)) for completion, count in dicom.completions.items()]
+    studies = [(("open",), float(dicom.open_count)), *known]
+    yield _gauge("radir_studies_by_completion", "Studies by how they are known to be complete", studies, "completion")
 
 
 def _gauge(name: str, text: str, values: Labelled, *labels: str) -> GaugeMetricFamily:

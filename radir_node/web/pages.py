@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from radir_node.domain.match import shown_age
-from radir_node.domain.study import StudyState
+from radir_node.domain.study import Completion, Evidence, StudyState
 from radir_node.web.access import form_token, visitor_if_any
 from radir_node.web.site import site_of
 
@@ -25,6 +25,21 @@ STATE_WORDS = {
     StudyState.NOT_INDEXABLE: "not indexable",
     StudyState.FAILED: "failed",
 }
+EVIDENCE_WORDS = {
+    Evidence.NONE: "",
+    Evidence.IAN: "availability notification",
+    Evidence.MPPS: "procedure step completed",
+    Evidence.COMMITMENT: "commitment request",
+    Evidence.COUNT: "count at the PACS",
+    Evidence.TIMER: "quiet time",
+    Evidence.FORCE_TIMER: "force timer",
+    Evidence.OPERATOR: "administrator",
+}
+DOUBTS = {
+    Completion.UNVERIFIED: "Nothing more arrived for a while; no other system confirmed that this study is complete.",
+    Completion.FORCED: "Indexed by the force timer or by an administrator, before it was confirmed to be complete.",
+}
+"""Why a study counts as unverified: its completeness rests on a timer or on an order alone."""
 SEX_WORDS = {"F": "female", "M": "male", "O": "other"}
 
 
@@ -38,7 +53,12 @@ def make_templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        age=age, sex=lambda code: SEX_WORDS.get(code, "sex unknown"), state=STATE_WORDS.__getitem__, duration=duration
+        age=age,
+        sex=lambda code: SEX_WORDS.get(code, "sex unknown"),
+        state=STATE_WORDS.__getitem__,
+        evidence=EVIDENCE_WORDS.__getitem__,
+        doubt=lambda completion: DOUBTS.get(completion, ""),
+        duration=duration,
     )
     return environment
 

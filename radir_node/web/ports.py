@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from radir_node.domain.match import Query, SimilarCases
-from radir_node.domain.study import Modality, StudyState
+from radir_node.domain.study import Completion, Modality, StudyState
+from radir_node.web.dicom_state import DicomState
 
 Role = Literal["viewer", "admin"]
 
@@ -58,6 +59,8 @@ class StudyCard:
     """Readable tags of the study's own report that are present."""
     anatomies: tuple[AnatomyChoice, ...] = ()
     """What the study's modality can be searched by, in the order to offer it; without the global partition."""
+    completion: Completion = Completion.OPEN
+    """How it was established that all of the study had arrived; OPEN while more may come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +221,30 @@ class UseCases(Protocol):
 
     def health(self) -> Health:
         """Count and measure; called every few seconds by the admin page and by the metrics scraper."""
+
+    def dicom(self) -> DicomState:
+        """Tell the state of the exchange with peers; called as often as `health`."""
+
+    def echo(self, peer: str, user: str) -> float:
+        """Verify a peer of the configuration by C-ECHO; give the seconds it took. Records who asked.
+
+        Raises PeerUnavailable, or UserError when there is no such peer.
+        """
+
+    def complete(self, case_id: str, user: str) -> None:
+        """Index an open study as it is, and record who wanted it.
+
+        Raises UnknownStudy, or UserError when it is not open.
+        """
+
+    def reopen(self, case_id: str, user: str) -> None:
+        """Let a finished study settle anew. Records and raises as `complete`."""
+
+    def retry_deliveries(self, ids: Sequence[int] | None, user: str) -> int:
+        """Send what was given up after all, all or those named; give how many. Records who wanted it."""
+
+    def retry_reports(self, ids: Sequence[int] | None, user: str) -> int:
+        """The same for storage commitment reports."""
 
     def ready(self) -> Mapping[str, bool]:
         """Ping each collaborator (database, storage, encoder, index): name -> answers. Raises nothing."""

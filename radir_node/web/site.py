@@ -15,6 +15,18 @@ from radir_node.web.tokens import StudyTokens
 
 
 @dataclass(frozen=True, slots=True)
+class Echo:
+    """The last C-ECHO that an administrator sent to a peer."""
+
+    at: float
+    """Site.clock."""
+    milliseconds: float | None
+    """None when the peer did not answer."""
+    line: str
+    """Why it did not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """The node behind the pages, and what the pages themselves keep."""
 
@@ -28,6 +40,8 @@ class Site:
     guard: LoginGuard = field(default_factory=LoginGuard)
     awaited: AwaitedTargets = field(default_factory=AwaitedTargets)
     ended: EndedSessions = field(default_factory=EndedSessions)
+    echoes: dict[str, Echo] = field(default_factory=dict)
+    """By name of the peer; only peers of the configuration are noted."""
     clock: Callable[[], float] = time.time
 
 

@@ -35,7 +35,8 @@ def tiles(health: Health) -> tuple[Tile, ...]:
     return tuple(judge(health) for judge in judges)
 
 
-def _level(value: float, watch_from: float, act_from: float) -> Level:
+def level_of(value: float, watch_from: float, act_from: float) -> Level:
+    """Judge a figure that is better the smaller it is."""
     if value >= act_from:
         return Level.ACT
     return Level.WATCH if value >= watch_from else Level.OK
@@ -50,7 +51,7 @@ def _searchable(health: Health) -> Tile:
     return Tile(
         "Searchable",
         f"{100 * indexed / received:.0f} %",
-        _level(missing, 0.05, 0.25),
+        level_of(missing, 0.05, 0.25),
         f"{indexed} of {received} studies indexed",
         "see the lists below",
     )
@@ -58,7 +59,7 @@ def _searchable(health: Health) -> Tile:
 
 def _queue(health: Health) -> Tile:
     queue = health.queue
-    level = _level(queue.oldest_seconds or 0.0, 60, 300)
+    level = level_of(queue.oldest_seconds or 0.0, 60, 300)
     waiting = f"oldest waits {duration(queue.oldest_seconds)}" if queue.oldest_seconds is not None else "nothing waits"
     return Tile("Queue", str(queue.depth), level, waiting, "is the worker running? radir status")
 
@@ -77,7 +78,7 @@ def _recall(health: Health) -> Tile:
     lost = 1 - worst.recall_at_10
     value = f"{100 * worst.recall_at_10:.1f} %"
     detail = f"{worst.modality.value}, {worst.queries} queries against exact search"
-    return Tile("Recall at 10", value, _level(lost, 0.03, 0.07), detail, "radir index rebuild")
+    return Tile("Recall at 10", value, level_of(lost, 0.03, 0.07), detail, "radir index rebuild")
 
 
 def _snapshot(health: Health) -> Tile:
@@ -95,5 +96,5 @@ def _storage(health: Health) -> Tile:
     storage = health.storage
     full = storage.used_bytes / max(1, storage.used_bytes + storage.free_bytes)
     detail = f"{byte_size(storage.used_bytes)} used by the node"
-    level = _level(full, 0.8, 0.9)
+    level = level_of(full, 0.8, 0.9)
     return Tile("Free storage", byte_size(storage.free_bytes), level, detail, "give the storage root more room")

@@ -22,8 +22,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from radir_node.domain.embedding import GLOBAL
 from radir_node.domain.match import Match, Query, SimilarCases
-from radir_node.domain.study import Modality, StudyState
-from radir_node.errors import NothingIndexed, UnknownAnatomy, UnknownStudy
+from radir_node.domain.study import Completion, Evidence, Modality, StudyState
+from radir_node.errors import NothingIndexed, PeerUnavailable, UnknownAnatomy, UnknownStudy, UserError
+from radir_node.settings import VERBS
+from radir_node.web import dicom_state as exchange
 from radir_node.web.app import create_app
 from radir_node.web.ports import (
     AnatomyChoice,
@@ -75,6 +77,9 @@ class NodeInMemory:
     sentences: dict[str, tuple[str, ...]] = field(default_factory=dict)
     scores: MatchScale = field(default_factory=MatchScale)
     health_reading: Health | None = None
+    dicom_reading: exchange.DicomState | None = None
+    deeds: list[tuple[str, object, str]] = field(default_factory=list)
+    """(what, of what, by whom), in order."""
     checks: dict[str, bool] = field(default_factory=lambda: {"database": True, "storage": True})
     fault: Exception | None = None
     """Raised by every question about studies, as when the database is down."""
@@ -141,6 +146,33 @@ class NodeInMemory:
         assert self.health_reading is not None
         return self.health_reading
 
+    def dicom(self) -> exchange.DicomState:
+        self._stumble()
+        assert self.dicom_reading is not None
+        return self.dicom_reading
+
+    def echo(self, peer: str, user: str) -> float:
+        self.deeds.append(("echo", peer, user))
+        if peer == "archive":
+            raise PeerUnavailable("ARCHIVE at archive.example:2762 does not answer")
+        return 0.0123
+
+    def complete(self, case_id: str, user: str) -> None:
+        if all(study.case_id != case_id for study in self.dicom().open_studies):
+            raise UserError("the study is not open")
+        self.deeds.append(("complete", case_id, user))
+
+    def reopen(self, case_id: str, user: str) -> None:
+        self.deeds.append(("reopen", case_id, user))
+
+    def retry_deliveries(self, ids: Sequence[int] | None, user: str) -> int:
+        self.deeds.append(("retry deliveries", ids, user))
+        return sum(debt.dead and (ids is None or debt.id in ids) for debt in self.dicom().deliveries.listed)
+
+    def retry_reports(self, ids: Sequence[int] | None, user: str) -> int:
+        self.deeds.append(("retry reports", ids, user))
+        return 0
+
     def ready(self) -> Mapping[str, bool]:
         return self.checks
 
@@ -172,6 +204,7 @@ class NodeInMemory:
             findings=card.findings,
             shared_findings=tuple(label for label in card.findings if label in own.findings),
             has_report=card.has_report,
+            completion=card.completion,
         )
 
 
@@ -216,6 +249,7 @@ def make_card(number: int, **changes: object) -> StudyCard:
             searchable=True,
             has_preview=True,
             has_report=True,
+            completion=Completion.VERIFIED if number % 3 else Completion.UNVERIFIED,
             findings=tuple(dict.fromkeys((labels[number % 7], labels[(2 * number + 1) % 7]))),
             anatomies=tuple(
                 AnatomyChoice(key, label, in_report=key in ("lower_lobe:right", "pleura"))
@@ -257,6 +291,83 @@ def make_health() -> Health:
     )
 
 
+def make_dicom() -> exchange.DicomState:
+    """An exchange in which nearly everything happens: a peer away, a study that waits, something given up."""
+    second, minute, hour = dt.timedelta(seconds=1), dt.timedelta(minutes=1), dt.timedelta(hours=1)
+    store = "C-STORE status 0x0122: SOP class not supported"
+    return exchange.DicomState(
+        checked_at=NOW,
+        service=exchange.Service("RADIR", ("10.0.0.7:11112", "10.0.0.7:2762 (TLS)"), ("echo", "store")),
+        peers=(
+            exchange.Peer("archive", "ARCHIVE", "archive.example:2762", True, VERBS, ("verify_with", "retrieve_from")),
+            exchange.Peer("ct1", "CT1", "10.0.0.21:104", False, ("echo", "store", "commitment", "mpps")),
+            exchange.Peer("pacs", "PACS", "10.0.0.5:104", False, VERBS, ("push_to",)),
+        ),
+        timeouts=(
+            exchange.Timeout("connect", 5, "Outgoing: TCP connection, TLS handshake and the answer, each."),
+            exchange.Timeout("idle", 300, "An association on which no request arrives for so long is aborted."),
+        ),
+        spool=exchange.Spool(3, 1_540_000, 2.4, 0),
+        open_count=4,
+        open_studies=(
+            exchange.OpenStudy(
+                "RADIR-0DDBA115", "CT", StudyState.QUIET, 311, 480, 0, False, NOW - 9 * minute, NOW - 7 * minute
+            ),
+            exchange.OpenStudy(
+                "RADIR-DEADBEA7", "CT", StudyState.QUIET, 40, None, 0, True, NOW - 6 * minute, NOW - 2 * minute
+            ),
+            exchange.OpenStudy(
+                "RADIR-0B0E0001", "CR", StudyState.QUIET, 1, None, 1, False, NOW - 40 * second, NOW - 30 * second
+            ),
+            exchange.OpenStudy(
+                "RADIR-5EED0001", "DX", StudyState.RECEIVING, 1, None, 0, False, NOW - second, NOW - second
+            ),
+        ),
+        finished=tuple(
+            exchange.FinishedStudy(
+                f"RADIR-F1A5C0{n:02}", "CT", StudyState.INDEXED, 40 * n, completion, evidence, NOW - n * hour
+            )
+            for n, (completion, evidence) in enumerate(
+                (
+                    (Completion.VERIFIED, Evidence.COUNT),
+                    (Completion.VERIFIED, Evidence.MPPS),
+                    (Completion.UNVERIFIED, Evidence.TIMER),
+                    (Completion.FORCED, Evidence.OPERATOR),
+                ),
+                start=1,
+            )
+        ),
+        completions={Completion.VERIFIED: 221, Completion.UNVERIFIED: 20, Completion.FORCED: 3},
+        deliveries=exchange.Debts(
+            waiting=1,
+            dead=2,
+            listed=(
+                exchange.Debt(7, "pacs", "RADIR-F1A5C001", True, 1, store, NOW, NOW - 3 * hour),
+                exchange.Debt(9, "pacs", "RADIR-F1A5C002", True, 1, store, NOW, NOW - 2 * hour),
+                exchange.Debt(
+                    12,
+                    "archive",
+                    "RADIR-F1A5C003",
+                    False,
+                    4,
+                    "ARCHIVE at archive.example:2762 does not answer",
+                    NOW + minute,
+                    NOW - hour,
+                ),
+            ),
+        ),
+        reports=exchange.Debts(
+            waiting=1,
+            listed=(exchange.Debt(3, "CT1", "480 instances", False, 0, "", NOW - second, NOW - minute),),
+        ),
+        refusals=(
+            exchange.KindOfRefusal("calling AE title not recognized", "SCANNER9", 17, NOW - 3 * hour, NOW - minute),
+            exchange.KindOfRefusal("no Study Instance UID", "CT1", 2, NOW - 30 * hour, NOW - 29 * hour),
+        ),
+        deeds=(exchange.Deed(NOW - 5 * minute, "pages:keeper", "C-ECHO", "pacs", "answered in 12 ms"),),
+    )
+
+
 @pytest.fixture
 def node() -> NodeInMemory:
     """Twenty radiographs, a study on its way, and one that cannot be indexed."""
@@ -265,7 +376,7 @@ def node() -> NodeInMemory:
     reason = "no frontal view among 2 radiographs"
     cards.append(make_card(21, searchable=False, state=StudyState.NOT_INDEXABLE, reason=reason))
     sentences = {card.study_instance_uid: tuple(FINDINGS[label] for label in card.findings) for card in cards}
-    return NodeInMemory(cards, {"A-7": uid_of(7)}, sentences, health_reading=make_health())
+    return NodeInMemory(cards, {"A-7": uid_of(7)}, sentences, health_reading=make_health(), dicom_reading=make_dicom())
 
 
 @pytest.fixture
@@ -413,6 +524,19 @@ class Visit:
         self.page.get_by_role("link", name="Index health").click()
         self.page.wait_for_selector("#health .tile")
         return self.page.eval_on_selector_all(".tile-title", "titles => titles.map(t => t.textContent)")
+
+    def dicom(self) -> list[str]:
+        """Open the page of the exchange with peers and give the titles of its tiles."""
+        self.page.get_by_role("link", name="DICOM").click()
+        self.page.wait_for_selector('[aria-label="Peers"]')
+        return self.page.eval_on_selector_all(".tile-title", "titles => titles.map(t => t.textContent)")
+
+    def test_peer(self, name: str) -> str:
+        """Press the test button of a peer and give the result that appears in its row."""
+        row = self.page.locator('[aria-label="Peers"] tr', has=self.page.get_by_role("rowheader", name=name))
+        row.get_by_role("button", name="Test").click()
+        row.locator('[role="status"] .level').wait_for()
+        return row.locator('[role="status"] .level').inner_text()
 
     def shot(self, name: str) -> Path:
         """Take a screenshot once every image is drawn."""

@@ -52,3 +52,30 @@ def test_a_changed_filter_ranks_again_without_a_button(serve, visit, app: FastAP
 
     expect(visit.page.locator(".case .facts span:first-child")).to_have_text(["female"] * 5)
     assert "anatomy=heart" in visit.page.url
+
+
+def test_an_administrator_tests_peers_and_completes_a_study(serve, visit, app: FastAPI, node) -> None:
+    """The results appear where the buttons are, without leaving the page; nothing leaves the host."""
+    errors: list[str] = []
+    visit.page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    visit.page.on("pageerror", lambda error: errors.append(str(error)))
+    visit.begin(serve(app))
+    visit.page.goto(f"{visit.origin}/admin")
+    visit.log_in("keeper", "keeper's password")
+
+    tiles = visit.dicom()
+    well = visit.test_peer("pacs")
+    ill = visit.test_peer("archive")
+    row = visit.page.get_by_role("row", name="RADIR-0DDBA115")
+    row.get_by_role("button", name="Complete now").click()
+    expect(visit.page.locator(".notice")).to_have_text("RADIR-0DDBA115 is queued for the index as it is.")
+    visit.shot("6-dicom")
+    visit.page.set_viewport_size({"width": 820, "height": 850})
+    visit.shot("7-dicom-narrow")
+
+    assert "Not registered" in tiles
+    assert ("12 ms", "ARCHIVE at archive.example:2762 does not answer") == (well, ill)
+    assert ("complete", "RADIR-0DDBA115", "keeper") == node.deeds[-1]
+    assert f"{visit.origin}/admin/dicom" == visit.page.url
+    assert [] == visit.left_host
+    assert [] == errors
