@@ -17,10 +17,13 @@ from dicom_services.dimse.message import Message
 from dicom_services.dul.association import Association, Context
 from dicom_services.dul.errors import AssociationEnded
 from dicom_services.scp.access import Admission
+from dicom_services.scp.identifier_reader import read_identifier
 
 _MAX_COMMENT = 64
 """Error Comment (0000,0902) is LO."""
 _FLUSH_BYTES = 65536
+_MAX_ELEMENTS = 60_000
+"""Of a data set that is decoded: a commitment request for 20,000 objects."""
 
 
 class UnreadableIdentifier(Exception):
@@ -105,9 +108,11 @@ class Exchange:
         return self._message_id in self._cancelled
 
     def identifier(self) -> Dataset:
-        """Decode the request's data set completely. Raises UnreadableIdentifier."""
+        """Decode the request's data set completely. Raises UnreadableIdentifier, also beyond _MAX_ELEMENTS."""
         syntax = self.transfer_syntax
         try:
+            # pydicom has no limits: one MB that inflates to a GB of elements would hold the process for an hour.
+            read_identifier(self.dataset or b"", syntax, _MAX_ELEMENTS)
             dataset = decode(
                 BytesIO(self.dataset or b""), syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated
             )

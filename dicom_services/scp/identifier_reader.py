@@ -1,8 +1,8 @@
 """Reads the data set of a query or retrieve: elements within limits, text by its own character set (PS3.5 7).
 
-Called by query.py and retrieve.py. Identifiers come from the network, so elements, nesting and inflation are limited
-before anything is built, and values are decoded before they are parted: the second byte of a Chinese or Japanese
-character may look like a delimiter.
+Called by query.py and plan.py, and by exchange.py before other data sets are decoded. Identifiers come from the
+network, so elements, nesting and inflation are limited before anything is built, and values are decoded before they are
+parted: the second byte of a Chinese or Japanese character may look like a delimiter.
 """
 
 import struct
@@ -78,13 +78,13 @@ class Identifier:
         return (value for (value,) in number.iter_unpack(data[:whole]))
 
 
-def read_identifier(data: bytes, transfer_syntax: str) -> Identifier:
+def read_identifier(data: bytes, transfer_syntax: str, max_elements: int = MAX_ELEMENTS) -> Identifier:
     """Raises MalformedIdentifier; every other outcome is a value, whatever the bytes."""
     if transfer_syntax == DeflatedExplicitVRLittleEndian:
         data = _inflated(data)
     if len(data) > MAX_BYTES:
         raise MalformedIdentifier(f"identifier is longer than {MAX_BYTES} bytes")
-    reader = _Reader(data, transfer_syntax == ExplicitVRBigEndian)
+    reader = _Reader(data, transfer_syntax == ExplicitVRBigEndian, max_elements)
     try:
         return reader.identifier(len(data), transfer_syntax != ImplicitVRLittleEndian)
     except struct.error:
@@ -101,7 +101,7 @@ def _inflated(data: bytes) -> bytes:
 class _Reader:
     """Goes through one buffer and counts elements."""
 
-    def __init__(self, data: bytes, big_endian: bool) -> None:
+    def __init__(self, data: bytes, big_endian: bool, max_elements: int) -> None:
         self._data = data
         self._big_endian = big_endian
         order = ">" if big_endian else "<"
@@ -109,7 +109,7 @@ class _Reader:
         self._short = struct.Struct(order + "H")
         self._long = struct.Struct(order + "L")
         self._at = 0
-        self._left = MAX_ELEMENTS
+        self._max_elements = self._left = max_elements
 
     def identifier(
         self, end: int, explicit: bool, inherited: CharacterSet = DEFAULT, depth: int = 0, delimited: bool = False
@@ -156,7 +156,7 @@ class _Reader:
 
     def _next_tag(self) -> int:
         if not self._left:
-            raise MalformedIdentifier(f"identifier holds more than {MAX_ELEMENTS} elements")
+            raise MalformedIdentifier(f"identifier holds more than {self._max_elements} elements")
         self._left -= 1
         group, element = self._tag.unpack_from(self._data, self._at)
         self._at += self._tag.size

@@ -108,8 +108,8 @@ def _issued(uid: str, request: RetrieveRequest, query: QueryPort, similar: Simil
     report = similar.issued(uid)
     if (
         report is None
-        or report.study_instance_uid not in request.study_instance_uids
-        or report.series_instance_uid not in request.series_instance_uids
+        or report.study_instance_uid not in (request.study_instance_uids or (report.study_instance_uid,))
+        or report.series_instance_uid not in (request.series_instance_uids or (report.series_instance_uid,))
         or not _is_of_patient(request, report.study_instance_uid, query)
     ):
         return None

@@ -21,6 +21,7 @@ from pydicom.uid import (
     generate_uid,
 )
 from pynetdicom import AE, evt
+from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from pynetdicom.presentation import build_context, build_role
 from pynetdicom.sop_class import CTImageStorage
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet as StudyRootGet
@@ -294,6 +295,31 @@ def test_report_that_was_made_before(node, get, reported, report_file, dataset_b
 
     assert dataset_bytes(earlier) == dataset_bytes(got)
     assert 0 == node.archive.rendered[reported.study]
+
+
+@pytest.mark.parametrize(("negotiated", "status"), [(b"", 0xA900), (b"\1", 0x0000)])
+def test_relational_retrieve(node, reported, make_file, report_file, negotiated, status):
+    """Where it was negotiated, SOP Instance UIDs alone name images, and reports that were made before, of any study."""
+    image, report = make_file(), report_file(reported.study, reported.series)
+    send_files(node.peer, [image], Caller("TEST"))
+    uids = [str(dcmread(path).SOPInstanceUID) for path in (image, report)]
+    node.archive.made_before[uids[1]] = report
+    query, relational = Dataset(), SOPClassExtendedNegotiation()
+    query.QueryRetrieveLevel, query.SOPInstanceUID = "IMAGE", uids
+    relational.sop_class_uid, relational.service_class_application_information = StudyRootGet, negotiated
+    got = []
+    classes = [CTImageStorage, EnhancedSRStorage]
+    association = AE("VIEWER").associate(
+        node.peer.host,
+        node.peer.port,
+        contexts=[build_context(uid) for uid in (StudyRootGet, *classes)],
+        ext_neg=[*(build_role(uid, scp_role=True) for uid in classes), *([relational] if negotiated else [])],
+        evt_handlers=[(evt.EVT_C_STORE, lambda event: got.append(event.request.AffectedSOPInstanceUID) or 0)],
+    )
+    *_, (response, _) = association.send_c_get(query, StudyRootGet)
+    association.release()
+
+    assert (status, uids if negotiated else []) == (response.Status, got)
 
 
 def test_report_of_another_study_stays_where_it_is(node, reported, report_file):
