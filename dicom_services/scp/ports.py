@@ -98,7 +98,8 @@ class QueryPort(Protocol):
     def find(self, request: FindRequest) -> Iterator[Mapping[str, object]]:
         """Yield one mapping keyword -> value per entity of the level, in any order.
 
-        A value is text, a number, a date, a list of texts (ModalitiesInStudy) or None; a keyword that the
+        A value is text, a number, a date, a list of texts (ModalitiesInStudy), a list of mappings keyword -> text
+        (the items of ProcedureCodeSequence, as far as they are kept) or None; a keyword that the
         catalogue does not hold is left out. The server applies every matcher again, so an implementation may
         narrow by some of them only; it must apply the UIDs and Patient ID to stay fast.
         """
