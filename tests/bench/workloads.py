@@ -221,14 +221,20 @@ def find(system: System, asked: Question) -> float:
 
 
 @contextmanager
-def storing(system: System, files: Files) -> Iterator[list[float]]:
-    """Four storescu, each beginning anew when it has ended; yields the list of seconds that each send took."""
+def storing(system: System, files: Files, megabytes_per_second: float) -> Iterator[list[float]]:
+    """Four storescu, each beginning anew when it has ended, or when its turn comes at the rate of all together.
+
+    Yields the list of seconds that each send took. A rate of infinity is as fast as they can.
+    """
     stop = threading.Event()
     sends: list[float] = []
+    turn = files.bytes / 1e6 * len(files.folders) / megabytes_per_second
 
     def sender(folder: Path) -> None:
         while not stop.is_set():
-            sends.append(send(system, [folder], True))
+            seconds = send(system, [folder], True)
+            sends.append(seconds)
+            stop.wait(max(0.0, turn - seconds))
 
     with ThreadPoolExecutor(len(files.folders)) as pool:
         running = [pool.submit(sender, folder) for folder in files.folders]
@@ -240,23 +246,24 @@ def storing(system: System, files: Files) -> Iterator[list[float]]:
                 each.result()
 
 
-def find_while_storing(system: System, asked: Question, files: Files, seconds: float) -> tuple[list[float], float]:
+def find_while_storing(
+    system: System, asked: Question, files: Files, seconds: float, megabytes_per_second: float
+) -> tuple[list[float], float]:
     """Latencies of one query after another, each on a new association, while four associations store; and MB/s stored.
 
     The queries' latency begins with the request, not with the connection.
     """
     found = []
-    size = files.bytes / 1e6
+    files.renew()
     begin = time.perf_counter()
-    with storing(system, files) as sends:
-        deadline = begin + seconds
-        while time.perf_counter() < deadline:
+    with storing(system, files, megabytes_per_second) as sends:
+        while time.perf_counter() < begin + seconds:
             found.append(find(system, asked))
             time.sleep(0.005)  # a query load, not a flood
-    elapsed = time.perf_counter() - begin
-    if system.spool is not None:
-        system.registered(0)
-    return found, len(sends) * size / elapsed
+        stored = len(sends) * files.bytes / 1e6 / (time.perf_counter() - begin)
+    system.registered(0)
+    system.forget()
+    return found, stored
 
 
 def receive_giants(system: System, count: int, size: int) -> dict[str, float]:
