@@ -8,6 +8,7 @@ import select
 import socket
 import ssl
 import struct
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class Connection:
         self._deadline = NEVER
         self._last = NEVER
         self._expired = False
+        self._closing = threading.Lock()
         sock.setblocking(True)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         watchdog.watch(self)
@@ -170,12 +172,14 @@ class Connection:
     def close(self) -> None:
         """Close the socket. A second call does nothing."""
         self._watchdog.forget(self)
-        self._socket.close()
+        with self._closing:
+            self._socket.close()
 
     def expire(self) -> None:
         """Break every wait on the connection; its thread then raises TimedOut."""
         self._expired = True
-        with suppress(OSError):  # the peer may be quicker
+        # Not while it is being closed: the descriptor may be another connection's a moment later.
+        with self._closing, suppress(OSError):  # the peer may be quicker
             self._shutdown(socket.SHUT_RDWR)
 
     def _shutdown(self, how: int) -> None:

@@ -16,7 +16,7 @@ from dicom_services.contexts import BY_UID, Service, permits
 from dicom_services.dimse.command import RESPONSE, Command, CommandField, MalformedCommand, Value, number, text
 from dicom_services.dimse.message import Message, Sink
 from dicom_services.dul.association import Association
-from dicom_services.dul.errors import AssociationEnded, Released
+from dicom_services.dul.errors import AssociationEnded, Released, TimedOut
 from dicom_services.scp.access import Admission
 from dicom_services.scp.exchange import Exchange
 from dicom_services.scp.registrar import Wake
@@ -118,6 +118,8 @@ class Session:
             while not self._association.has_input(wait) and time.monotonic() < due:
                 self._notices.pause()
                 wait = LOOK_AGAIN_SECONDS
+        if not self._association.has_input(max(due - time.monotonic(), 0)):
+            raise TimedOut("no request for the idle time")  # `run` aborts it, so that the peer hears why
         return self._association.receive(max(due - time.monotonic(), 0), self._open_sink)
 
     def _open_sink(self, context_id: int, command: Command) -> Sink | None:

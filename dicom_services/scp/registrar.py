@@ -38,6 +38,8 @@ _T = TypeVar("_T")
 
 _BATCH = 100
 _BATCH_BYTES = 16 << 20
+_MOST_REFUSALS = 1000
+"""Noted in one round: a flood of refused objects must not hold up those that were taken."""
 _AE_TITLE_BYTES = 16
 _IDLE_SECONDS = 1.0
 """How often the spool is looked at without being asked: after the catalogue was away, or a wake-up was lost."""
@@ -76,8 +78,10 @@ class Flush:
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
-        self._lock = threading.Lock()
         self._tickets = itertools.count(1)
+        self._lock = threading.Lock()
+        self._asked: dict[bytes, threading.Event] = {}
+        threading.Thread(target=self._listen, name="flush", daemon=True).start()
 
     def before_answering(self, ae_title: str) -> None:
         """Wait until a caller finds what it has sent itself; for what others send at the moment only a blink."""
@@ -89,16 +93,26 @@ class Flush:
 
         False when the catalogue is behind or away: what is there is answered then.
         """
+        answered = threading.Event()
         with self._lock:
             ticket = next(self._tickets).to_bytes(_TICKET_BYTES, "big")
-            self._line.settimeout(seconds)
-            try:
-                self._line.send(ticket + ae_title.encode("latin-1", "replace"))
-                while self._line.recv(_TICKET_BYTES) != ticket:
-                    continue  # the answer to a question that was given up
-            except OSError:
-                return False
-        return True
+            self._asked[ticket] = answered
+        try:
+            self._line.send(ticket + ae_title.encode("latin-1", "replace"), socket.MSG_DONTWAIT)
+            return answered.wait(seconds)
+        except OSError:  # the registrar is far behind, or the server stops
+            return False
+        finally:
+            with self._lock:
+                del self._asked[ticket]
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while ticket := self._line.recv(_TICKET_BYTES):
+                with self._lock:
+                    answered = self._asked.get(ticket)
+                if answered is not None:
+                    answered.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +322,7 @@ class Registrar:
         self._archive.refuse_all([refusal])
 
     def _note_refusals(self) -> None:
-        for batch in _batches(self._spool.refusals()):
+        for batch in _batches(self._spool.refusals(_MOST_REFUSALS)):
             self._archive.refuse_all([refusal for _, refusal in batch])
             for path, _ in batch:
                 path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ For small installations (dicom.store_workers = 0) and tests; prefork.py makes pr
 import socket
 import ssl
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -82,6 +83,8 @@ class DicomServer:
         self._registrar.stop()
         self._registering.join()
         for line in self._lines:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)  # wakes whoever listens on it
             line.close()
         self._wake.close()
         log.info("dicom_server_stopped")

@@ -6,6 +6,8 @@ registrar finds it. Receiving therefore needs no database, and goes on while it 
 """
 
 import ctypes
+import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -23,8 +25,11 @@ from urllib.parse import quote, unquote
 from dicom_services.identity import IMPLEMENTATION_CLASS_UID
 from dicom_services.scp.journal import LONGEST_OBJECT, Record, Writer, sweep, sync_folder, unsettled
 from radir_node.domain.stored import Refusal
-from radir_node.errors import NotIndexable, StorageFull
+from radir_node.errors import InvalidSetting, NotIndexable, StorageFull
 
+PREDECESSOR_SECONDS = 20.0
+"""How long a server that was told to stop may still be ending its associations when the next begins."""
+_LOOK_SECONDS = 0.1
 _HEAD_BYTES = 65536
 """Of each data set, kept in memory to check who it is."""
 _WRITE_BACK_BYTES = 2 << 20
@@ -138,20 +143,24 @@ class Part:
 class Spool:
     """The folders of one storage root that the receive path writes. Used by every worker process at the same time."""
 
-    def __init__(self, root: Path, min_free_bytes: int = 0) -> None:
+    def __init__(self, root: Path, min_free_bytes: int = 0, patience_seconds: float = PREDECESSOR_SECONDS) -> None:
         self.root = root.resolve()
         self.folder = self.root / "spool"
         self._incoming = self.root / "incoming"
         self._min_free_bytes = min_free_bytes
+        self._patience_seconds = patience_seconds
+        self._held = -1
 
     def prepare(self) -> None:
-        """Make the folders and remove what an interrupted receive left behind.
+        """Make the folders and remove what an interrupted receive left behind: a part file is never acknowledged.
 
-        Call once, before the only server of this root starts: a part file is never acknowledged. Raises StorageFull.
+        Call once, before the server starts and forks: it is the only one of this root from here to `close`. Waits for
+        one that is ending. Raises StorageFull, and InvalidSetting when another server runs.
         """
         try:
             for folder in (self._incoming, self.folder, self.quarantine, self.instances):
                 folder.mkdir(parents=True, exist_ok=True)
+            self._hold()
             for n in range(256):
                 (self.instances / f"{n:02x}").mkdir(exist_ok=True)
             for left in self._incoming.glob("*.part"):
@@ -184,8 +193,24 @@ class Spool:
             part.publish(self._name(calling_ae_title, _OBJECT))
 
     def close(self) -> None:
-        """Publish nothing more in this process."""
+        """Publish nothing more in this process; the last process that does so lets another server begin."""
         self._journal.close()
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
+
+    def _hold(self) -> None:
+        """Lock the root for this process and those that it forks; the kernel lets go when the last of them ends."""
+        self._held = os.open(self.root / "spool.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        due = time.monotonic() + self._patience_seconds
+        while True:
+            try:
+                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > due:
+                    raise InvalidSetting("storage.root: another DICOM server receives into it") from None
+            time.sleep(_LOOK_SECONDS)
 
     @cached_property
     def _journal(self) -> Writer:
@@ -227,10 +252,10 @@ class Spool:
             with suppress(FileNotFoundError):  # registered meanwhile
                 yield at, path.stat().st_size
 
-    def refusals(self) -> list[tuple[Path, Refusal]]:
-        """Return the notes of `refuse` with their files, in order; one that a power failure has cut is removed."""
+    def refusals(self, most: int) -> list[tuple[Path, Refusal]]:
+        """Return the first notes of `refuse` with their files; one that a power failure has cut is removed."""
         notes = []
-        for path, ae_title, _ in self._entries(_REFUSAL):
+        for path, ae_title, _ in itertools.islice(self._entries(_REFUSAL), most):
             try:
                 stated = json.loads(path.read_text())
                 notes.append((path, Refusal(stated["reason"], ae_title, stated["sop_class_uid"])))

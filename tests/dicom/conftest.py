@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -274,7 +275,9 @@ class Node:
     @property
     def archive(self) -> MemoryArchive:
         """The archive, with everything in it that was acknowledged before."""
-        self.server.flush()
+        deadline = time.monotonic() + 30
+        while not self.server.flush() and not self.held.down and time.monotonic() < deadline:
+            continue
         return self.held
 
     @property

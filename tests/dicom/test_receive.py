@@ -2,6 +2,7 @@
 
 import hashlib
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from dicom_services.scu.caller import Caller
 from dicom_services.scu.echo import echo
 from dicom_services.scu.send import send_files
 from dicom_services.scu.store import NOT_SENT
-from radir_node.errors import PeerUnavailable
+from radir_node.errors import InvalidSetting, PeerUnavailable
 from radir_node.settings import Peer
 
 SYNTAXES = [
@@ -50,10 +51,11 @@ def incoming(path: Path, **changes: str) -> Incoming:
 
 
 @pytest.fixture
-def spool(tmp_path: Path) -> Spool:
+def spool(tmp_path: Path) -> Iterator[Spool]:
     made = Spool(tmp_path / "root")
     made.prepare()
-    return made
+    yield made
+    made.close()
 
 
 def receive(announced: Incoming, data: bytes, spool: Spool) -> StoreStatus:
@@ -65,7 +67,7 @@ def receive(announced: Incoming, data: bytes, spool: Spool) -> StoreStatus:
 
 
 def files(root: Path) -> list[Path]:
-    return [path for path in root.rglob("*") if path.is_file() and path.suffix != ".json"]
+    return [path for path in root.rglob("*") if path.is_file() and path.suffix not in (".json", ".lock")]
 
 
 def test_echo(node, tool):
@@ -195,7 +197,7 @@ def test_dataset_that_does_not_match(make_file, dataset_bytes, attribute, value,
     answer = receive(incoming(good), dataset_bytes(bad), spool)
 
     assert status == answer
-    ((_, refusal),) = spool.refusals()
+    ((_, refusal),) = spool.refusals(10)
     assert attribute in refusal.reason
     assert ("TEST", str(ds.file_meta.MediaStorageSOPClassUID)) == (refusal.calling_ae_title, refusal.sop_class_uid)
     assert files(spool.root) == []
@@ -219,7 +221,7 @@ def test_garbage_is_not_understood(make_file, spool):
     answer = receive(announced, b"\xff\xfe\xfd\xfc" * 50, spool)
 
     assert answer == StoreStatus.CANNOT_UNDERSTAND
-    assert len(spool.refusals()) == 1
+    assert len(spool.refusals(10)) == 1
 
 
 def test_interrupted_receive_is_swept(spool):
@@ -229,6 +231,7 @@ def test_interrupted_receive_is_swept(spool):
     kept = spool.root / "instances" / "00" / "kept.dcm"
     kept.write_bytes(b"whole")
 
+    spool.close()
     spool.prepare()
 
     assert (left.exists(), kept.exists()) == (False, True)
@@ -344,3 +347,12 @@ def test_no_identifier_is_logged(node, tool, make_file, capfd, caplog):
     assert "association_closed" in out
     assert "CANARY" not in out
     assert uid not in out
+
+
+def test_one_server_receives_into_a_root(start_node):
+    """A second server on the same storage root refuses to start, and takes nothing away from the first."""
+    node = start_node()
+
+    with pytest.raises(InvalidSetting, match="another DICOM server"):
+        Spool(node.root, patience_seconds=0).prepare()
+    echo(node.peer, Caller("TEST"))
