@@ -1,8 +1,8 @@
 """Specific Character Set (0008,0005): text of data elements to str and back (PS3.3 C.12.1.1.2, PS3.5 6.1.2).
 
-Called by scp/identifier_reader.py and scp/answers.py. Reading is tolerant: every spelling of a set that is seen in the
-field is understood and no byte makes it fail. Writing is strict: text that a set cannot hold is refused, so that the
-caller can take another set.
+Called by identifier_reader.py and answers.py of scp/query. Reading is tolerant: every spelling of a set that is seen
+in the field is understood and no byte makes it fail. Writing is strict: text that a set cannot hold is refused, so
+that the caller can take another set.
 """
 
 import re

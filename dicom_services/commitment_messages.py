@@ -1,6 +1,6 @@
 """The data sets of the Storage Commitment Push Model: requests and reports <-> values (PS3.4 J.3.2 and J.3.3).
 
-Used by both sides: scp/commitment.py and scu/.
+Used by both sides: scp/notification/commitment.py and scu/.
 """
 
 from collections.abc import Iterable

@@ -4,10 +4,11 @@ from pydicom.datadict import dictionary_VR
 from pydicom.tag import Tag
 
 from dicom_services.conformance.document import Section, table
-from dicom_services.scp import destinations, identifier, progress, retrieve, sequence_keys
-from dicom_services.scp.identifier_reader import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS
-from dicom_services.scp.matching import AnyOf, Either, Exact, Name, Range, Wildcard, matcher
 from dicom_services.scp.ports import Level
+from dicom_services.scp.query import identifier, sequence_keys
+from dicom_services.scp.query.identifier_reader import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS
+from dicom_services.scp.query.matching import AnyOf, Either, Exact, Name, Range, Wildcard, matcher
+from dicom_services.scp.retrieval import destinations, progress, retrieve
 from dicom_services.sr import uids
 
 _FIND_SCU = """\

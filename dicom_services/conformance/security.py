@@ -3,7 +3,7 @@
 from dicom_services.conformance.document import NOT_SUPPORTED, Section, code, table
 from dicom_services.dul.request import IdentityType
 from dicom_services.dul.tls import CIPHER_SUITES
-from dicom_services.scp.web_tokens import LEEWAY_SECONDS
+from dicom_services.scp.admission.web_tokens import LEEWAY_SECONDS
 from radir_node.settings import VERBS, Dicom
 
 _INTRODUCTION = """\

@@ -5,7 +5,8 @@ from dicom_services.commitment_messages import MOST_REFERENCES
 from dicom_services.conformance.document import NOT_SUPPORTED, Section, code, status, table
 from dicom_services.conformance.query_retrieve import query_retrieve
 from dicom_services.dimse.status import Status
-from dicom_services.scp import association, availability, commitment, mpps
+from dicom_services.scp import association
+from dicom_services.scp.notification import availability, commitment, mpps
 from dicom_services.scu.association import MAX_CONTEXTS
 from radir_node.domain.commitment import FailureReason
 from radir_node.domain.procedure_step import ProcedureStepState

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 from dicom_services.conformance.document import Section, status, table
 from dicom_services.dimse.status import Status
-from dicom_services.scp import association, mpps, query, retrieve
-from dicom_services.scp.store import StoreStatus
+from dicom_services.scp import association
+from dicom_services.scp.notification import mpps
+from dicom_services.scp.query import find as query
+from dicom_services.scp.retrieval import retrieve
+from dicom_services.scp.storage.store import StoreStatus
 from dicom_services.scu.outcome import Outcome, of_status
 
 Meanings = Sequence[tuple[int, str]]

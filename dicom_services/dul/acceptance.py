@@ -1,6 +1,6 @@
 """The acceptor's half of negotiation: reads a request, answers it (PS3.8 7.1). Called by scp/.
 
-What is asked for is judged elsewhere (scp/access.py); here the judgement becomes PDUs.
+What is asked for is judged elsewhere (scp/admission/access.py); here the judgement becomes PDUs.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,6 +1,6 @@
 """What a caller asks for before an association is accepted, and how it is turned down. Values only.
 
-Made by acceptance.py from an A-ASSOCIATE-RQ; judged by scp/access.py.
+Made by acceptance.py from an A-ASSOCIATE-RQ; judged by scp/admission/access.py.
 """
 
 from collections.abc import Mapping

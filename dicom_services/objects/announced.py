@@ -1,7 +1,7 @@
 """Reads the four UIDs of an object from the first bytes of its data set, in microseconds.
 
-Called by scp/store.py for every object before it is acknowledged. What it cannot read for certain (another encoding,
-an order that is not the standard's, a long private block before the UIDs) it leaves to the full parser.
+Called by scp/storage/store.py for every object before it is acknowledged. What it cannot read for certain (another
+encoding, an order that is not the standard's, a long private block before the UIDs) it leaves to the full parser.
 """
 
 import struct

@@ -17,11 +17,11 @@ from dicom_services.dimse.command import RESPONSE, Command, CommandField, Malfor
 from dicom_services.dimse.message import Message, Sink
 from dicom_services.dul.association import Association
 from dicom_services.dul.errors import AssociationEnded, Released, TimedOut
-from dicom_services.scp.access import Admission
+from dicom_services.scp.admission.access import Admission
 from dicom_services.scp.exchange import Exchange
-from dicom_services.scp.registrar import Wake
-from dicom_services.scp.spool import Incoming, Spool
-from dicom_services.scp.store import Receiving, StoreStatus
+from dicom_services.scp.storage.registrar import Wake
+from dicom_services.scp.storage.spool import Incoming, Spool
+from dicom_services.scp.storage.store import Receiving, StoreStatus
 from radir_node.settings import Timeouts
 
 log = structlog.get_logger()

@@ -16,8 +16,8 @@ from dicom_services.dimse.command import RESPONSE, CommandField, Value, number, 
 from dicom_services.dimse.message import Message
 from dicom_services.dul.association import Association, Context
 from dicom_services.dul.errors import AssociationEnded
-from dicom_services.scp.access import Admission
-from dicom_services.scp.identifier_reader import read_identifier
+from dicom_services.scp.admission.access import Admission
+from dicom_services.scp.query.identifier_reader import read_identifier
 
 _MAX_COMMENT = 64
 """Error Comment (0000,0902) is LO."""

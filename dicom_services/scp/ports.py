@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dicom_services.objects.stored_object import StoredObject
-from dicom_services.scp.matching import Matcher
+from dicom_services.scp.query.matching import Matcher
 from radir_node.domain.commitment import CommitmentReport, CommitmentRequest, DueReport
 from radir_node.domain.procedure_step import ProcedureStep
 from radir_node.domain.stored import Refusal, Registered, StoredInstance

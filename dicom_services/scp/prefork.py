@@ -21,14 +21,14 @@ import structlog
 
 from dicom_services.dul.tls import server_context
 from dicom_services.privacy import silence_libraries
+from dicom_services.scp.admission.doorkeeper import Doorkeeper
 from dicom_services.scp.association import Services
-from dicom_services.scp.doorkeeper import Doorkeeper
 from dicom_services.scp.hand_over import Hatch
 from dicom_services.scp.listener import Door, address, close, listen, raise_descriptor_limit
 from dicom_services.scp.reception import Reception
-from dicom_services.scp.registrar import Flush, Registrar, Wake
 from dicom_services.scp.requests import Ports, notices, requests
-from dicom_services.scp.spool import Spool
+from dicom_services.scp.storage.registrar import Flush, Registrar, Wake
+from dicom_services.scp.storage.spool import Spool
 from radir_node.errors import RadirError
 from radir_node.settings import Dicom
 

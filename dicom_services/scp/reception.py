@@ -23,9 +23,9 @@ from dicom_services.dul.pdu import ACCEPTANCE, AnsweredContext, encode_abort
 from dicom_services.dul.request import AssociateRequest, Rejection
 from dicom_services.dul.tls import peer_certificate
 from dicom_services.dul.watchdog import Watchdog
-from dicom_services.scp.access import Admission
+from dicom_services.scp.admission.access import Admission
+from dicom_services.scp.admission.doorkeeper import Doorkeeper
 from dicom_services.scp.association import Services, Session
-from dicom_services.scp.doorkeeper import Doorkeeper
 from dicom_services.scp.rejected_contexts import RejectedContexts
 from radir_node.settings import Dicom
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from dicom_services.dul.pdu import ABSTRACT_SYNTAX_NOT_SUPPORTED, USER_REJECTION
 from dicom_services.objects.attributes import valid_uid
-from dicom_services.scp.spool import Spool
+from dicom_services.scp.storage.spool import Spool
 from radir_node.domain.stored import Refusal
 
 MOST_LISTED = 1000

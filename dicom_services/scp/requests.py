@@ -6,9 +6,9 @@ from functools import partial
 
 from dicom_services.contexts import Service
 from dicom_services.dimse.command import CommandField
-from dicom_services.scp import availability, commitment, mpps
 from dicom_services.scp.association import OpenNotices, Serve
 from dicom_services.scp.exchange import Exchange
+from dicom_services.scp.notification import availability, commitment, mpps
 from dicom_services.scp.ports import (
     ArchivePort,
     CommitmentPort,
@@ -17,10 +17,10 @@ from dicom_services.scp.ports import (
     QueryPort,
     SimilarCasesPort,
 )
-from dicom_services.scp.query import answer_find
-from dicom_services.scp.registrar import Flush
-from dicom_services.scp.retrieve import Retrieve, answer_get, answer_move
-from dicom_services.scp.spool import Spool
+from dicom_services.scp.query.find import answer_find
+from dicom_services.scp.retrieval.retrieve import Retrieve, answer_get, answer_move
+from dicom_services.scp.storage.registrar import Flush
+from dicom_services.scp.storage.spool import Spool
 from radir_node.settings import Dicom
 
 

@@ -1,7 +1,7 @@
 """Storage Commitment Push Model as SCU: asks a peer to keep safe what the node sent to it (PS3.4 Annex J).
 
 Called by the worker after a push. The report may come on the same association, on a later one or on one that the peer
-opens: those go to the server (scp/commitment.py); what comes while we wait is taken here.
+opens: those go to the server (scp/notification/commitment.py); what comes while we wait is taken here.
 """
 
 import time

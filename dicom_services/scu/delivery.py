@@ -1,6 +1,6 @@
 """Many C-STOREs to one peer, over an association that is opened again when it breaks.
 
-Called by send.py and by the C-MOVE sub-operations of scp/retrieve.py. What the peer has acknowledged is never sent a
+Called by send.py and by the C-MOVE sub-operations of scp/retrieval. What the peer has acknowledged is never sent a
 second time; the one object that was under way when an association broke is sent once more, because nobody can know
 whether it arrived (a C-STORE of the same object again changes nothing, PS3.4 B.2).
 """

@@ -1,4 +1,4 @@
-"""C-FIND as SCU, Study Root: what another archive holds. Called by verify.py and by scp/proxy.py."""
+"""C-FIND as SCU, Study Root: what another archive holds. Called by verify.py and by scp/retrieval/proxy.py."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""C-GET as SCU, Study Root: fetches objects over the association that asks for them. Called by scp/proxy.py."""
+"""C-GET as SCU, Study Root: fetches objects over the association that asks for them. Called by scp/retrieval."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol

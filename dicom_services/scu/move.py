@@ -1,4 +1,4 @@
-"""C-MOVE as SCU, Study Root: lets another archive deliver to a third application entity. Called by scp/proxy.py."""
+"""C-MOVE as SCU, Study Root: lets another archive deliver to a third application entity. Called by scp/retrieval."""
 
 from pydicom.dataset import Dataset
 

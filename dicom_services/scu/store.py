@@ -1,6 +1,6 @@
 """One C-STORE as SCU: the stored bytes as they are where the peer takes them so, else decompressed.
 
-Called by delivery.py (push, demo, C-MOVE sub-operations) and by the C-GET sub-operations of scp/retrieve.py. The
+Called by delivery.py (push, demo, C-MOVE sub-operations) and by the C-GET sub-operations of scp/retrieval. The
 command names the object by its data set and not by what its file meta information claims.
 """
 

@@ -1,4 +1,4 @@
-"""Who may associate with the node, from where, and what for: dicom_services/scp/access.py and host_names.py."""
+"""Who may associate with the node, from where, and what for: access.py and host_names.py."""
 
 import socket
 import threading
@@ -11,8 +11,8 @@ from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage, StudyRootQueryRetrieveInformationModelFind, Verification
 
 from dicom_services.dul.request import AssociateRequest, Rejection
-from dicom_services.scp.access import AccessList, Admission
-from dicom_services.scp.host_names import HostNames, parse_address
+from dicom_services.scp.admission.access import AccessList, Admission
+from dicom_services.scp.admission.host_names import HostNames, parse_address
 from radir_node.errors import InvalidSetting
 from radir_node.settings import Dicom
 

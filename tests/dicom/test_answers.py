@@ -18,9 +18,9 @@ from pydicom.uid import (
 from pynetdicom.dsutils import decode, encode
 
 from dicom_services.character_sets import UTF_8, character_set
-from dicom_services.scp.answers import AnswerPacker
-from dicom_services.scp.identifier import KEYS
-from dicom_services.scp.sequence_keys import ITEM_KEYS
+from dicom_services.scp.query.answers import AnswerPacker
+from dicom_services.scp.query.identifier import KEYS
+from dicom_services.scp.query.sequence_keys import ITEM_KEYS
 
 SYNTAXES = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 CONSTANTS = {"QueryRetrieveLevel": "STUDY", "RetrieveAETitle": "RADIR", "InstanceAvailability": "ONLINE"}

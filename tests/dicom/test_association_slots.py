@@ -19,7 +19,7 @@ from pynetdicom.sop_class import Verification
 
 from dicom_services.dul.pdu import AssociateRq, UserInformation, encode_rq
 from dicom_services.dul.request import RequestedContext
-from dicom_services.scp.association_slots import AssociationSlots, Slot
+from dicom_services.scp.admission.association_slots import AssociationSlots, Slot
 
 FORK = multiprocessing.get_context("fork")
 

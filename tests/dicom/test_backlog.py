@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dicom_services.scp.backlog import Backlog, backlog
-from dicom_services.scp.journal import Reader
-from dicom_services.scp.spool import Incoming, Spool
+from dicom_services.scp.storage.backlog import Backlog, backlog
+from dicom_services.scp.storage.journal import Reader
+from dicom_services.scp.storage.spool import Incoming, Spool
 
 INCOMING = Incoming("1.2.840.10008.5.1.4.1.1.7", "1.2.3", "1.2.840.10008.1.2.1", "MODALITY")
 LARGE = 3 << 20

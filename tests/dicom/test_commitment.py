@@ -21,7 +21,7 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as S
 from dicom_services import commitment_messages
 from dicom_services.commitment_messages import SOP_INSTANCE_UID, request_dataset
 from dicom_services.scp import association as session
-from dicom_services.scp import commitment
+from dicom_services.scp.notification import commitment
 from radir_node.domain.commitment import SopReference
 from radir_node.domain.study import Evidence
 

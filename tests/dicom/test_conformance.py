@@ -17,8 +17,8 @@ from dicom_services.contexts import NOTIFICATIONS, STORAGE, STORED_TRANSFER_SYNT
 from dicom_services.dimse.status import Status
 from dicom_services.dul.requestor import MAX_CONTEXTS, propose, request_association
 from dicom_services.scp.requests import Ports, requests
-from dicom_services.scp.spool import Spool
-from dicom_services.scp.store import StoreStatus
+from dicom_services.scp.storage.spool import Spool
+from dicom_services.scp.storage.store import StoreStatus
 from radir_node.settings import Dicom, Peer, Timeouts, Tls, UserIdentity
 
 OUTLINE = (

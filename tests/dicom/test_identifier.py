@@ -15,7 +15,8 @@ from pydicom.uid import (
 )
 from pynetdicom.dsutils import encode
 
-from dicom_services.scp.identifier import (
+from dicom_services.scp.ports import Level
+from dicom_services.scp.query.identifier import (
     MAX_VALUE_LENGTH,
     InvalidIdentifier,
     Negotiated,
@@ -23,15 +24,14 @@ from dicom_services.scp.identifier import (
     parse_find,
     parse_retrieve,
 )
-from dicom_services.scp.identifier_reader import (
+from dicom_services.scp.query.identifier_reader import (
     MAX_BYTES,
     MAX_DEPTH,
     MAX_ELEMENTS,
     MalformedIdentifier,
     read_identifier,
 )
-from dicom_services.scp.matching import AnyOf, Empty, Exact, Name, Range
-from dicom_services.scp.ports import Level
+from dicom_services.scp.query.matching import AnyOf, Empty, Exact, Name, Range
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 

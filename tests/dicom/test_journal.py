@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicom_services.scp.journal import Reader, Writer, sweep, unsettled
+from dicom_services.scp.storage.journal import Reader, Writer, sweep, unsettled
 
 
 @pytest.fixture
@@ -90,7 +90,8 @@ def test_segments_are_used_again(folder):
 def test_a_dead_writers_segment_is_given_back(folder):
     """The segment of a process that was killed is read to its end, and freed only then."""
     code = (
-        "import sys, zlib, os, signal; from pathlib import Path; from dicom_services.scp.journal import Writer\n"
+        "import sys, zlib, os, signal; from pathlib import Path\n"
+        "from dicom_services.scp.storage.journal import Writer\n"
         "writer = Writer(Path(sys.argv[1]))\n"
         "for n in range(5): writer.append(b'%d' % n, zlib.crc32(b'%d' % n), 'A')\n"
         "os.kill(os.getpid(), signal.SIGKILL)"

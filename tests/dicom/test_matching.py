@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicom_services.scp.matching import AnyOf, Either, Empty, Exact, Name, Range, Wildcard, matcher, predicate
+from dicom_services.scp.query.matching import AnyOf, Either, Empty, Exact, Name, Range, Wildcard, matcher, predicate
 from radir_node.domain.person_name import folded
 
 CASES = [

@@ -21,8 +21,8 @@ from pynetdicom.sop_class import Verification
 
 from dicom_services.scp.ports import Registered
 from dicom_services.scp.rejected_contexts import MOST_LISTED
-from dicom_services.scp.spool import Incoming, Spool
-from dicom_services.scp.store import Receiving, StoreStatus
+from dicom_services.scp.storage.spool import Incoming, Spool
+from dicom_services.scp.storage.store import Receiving, StoreStatus
 from dicom_services.scu.caller import Caller
 from dicom_services.scu.echo import echo
 from dicom_services.scu.send import send_files

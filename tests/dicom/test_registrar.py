@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from dicom_services.scp.registrar import Registrar, Wake
-from dicom_services.scp.spool import Incoming, Spool
+from dicom_services.scp.storage.registrar import Registrar, Wake
+from dicom_services.scp.storage.spool import Incoming, Spool
 from radir_node.domain.stored import Refusal
 
 

@@ -19,7 +19,7 @@ from pynetdicom.sop_class import Verification
 from structlog.testing import capture_logs
 
 from dicom_services.dul.request import IdentityType, OfferedIdentity, Rejection
-from dicom_services.scp.user_identity import Accepted, UserIdentities
+from dicom_services.scp.admission.user_identity import Accepted, UserIdentities
 from radir_node.errors import InvalidSetting
 from radir_node.settings import UserIdentity
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 from pydicom import dcmread
 
-from dicom_services.scp.destinations import MOST_MOVES, Busy, Destinations
+from dicom_services.scp.retrieval.destinations import MOST_MOVES, Busy, Destinations
 from dicom_services.scu.caller import Caller
 from dicom_services.scu.send import send_files
 from radir_node.settings import Peer

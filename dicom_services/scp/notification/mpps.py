@@ -13,7 +13,13 @@ from pynetdicom.dsutils import decode, encode
 from dicom_services.dimse.status import Status
 from dicom_services.objects.attributes import items, text, valid_uid
 from dicom_services.scp.exchange import Exchange
-from dicom_services.scp.normalized import Refused, affected_instance, kept_already, refusing, requested_instance
+from dicom_services.scp.notification.normalized import (
+    Refused,
+    affected_instance,
+    kept_already,
+    refusing,
+    requested_instance,
+)
 from dicom_services.scp.ports import CompletionPort, ProcedureStepPort
 from radir_node.domain.procedure_step import ProcedureStep, ProcedureStepState
 from radir_node.domain.study import Evidence

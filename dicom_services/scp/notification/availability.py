@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from dicom_services.dimse.status import Status
 from dicom_services.objects.attributes import items, text, valid_uid
 from dicom_services.scp.exchange import Exchange
-from dicom_services.scp.normalized import Refused, affected_instance, refusing
+from dicom_services.scp.notification.normalized import Refused, affected_instance, refusing
 from dicom_services.scp.ports import CompletionPort
 from radir_node.domain.study import Evidence
 

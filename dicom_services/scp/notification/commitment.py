@@ -31,7 +31,7 @@ from dicom_services.dimse.message import Message
 from dicom_services.dimse.status import Status
 from dicom_services.dul.association import Association, Context
 from dicom_services.scp.exchange import Exchange
-from dicom_services.scp.normalized import Refused, argument, kept_already, refusing, requested_instance
+from dicom_services.scp.notification.normalized import Refused, argument, kept_already, refusing, requested_instance
 from dicom_services.scp.ports import CommitmentPort, CompletionPort, Level, QueryPort, RetrieveRequest
 from radir_node.domain.commitment import CommitmentRequest, DueReport
 from radir_node.domain.study import Evidence

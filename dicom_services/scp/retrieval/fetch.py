@@ -9,7 +9,8 @@ from contextlib import suppress
 
 from dicom_services.dimse.command import Command, text
 from dicom_services.dul.association import Context
-from dicom_services.scp.elsewhere import (
+from dicom_services.scp.ports import StoredObject
+from dicom_services.scp.retrieval.elsewhere import (
     NOT_THERE,
     Archive,
     answered,
@@ -19,9 +20,8 @@ from dicom_services.scp.elsewhere import (
     uids,
     wants_no_more,
 )
-from dicom_services.scp.ports import StoredObject
-from dicom_services.scp.progress import Progress
-from dicom_services.scp.spool import Incoming, Part, Spool
+from dicom_services.scp.retrieval.progress import Progress
+from dicom_services.scp.storage.spool import Incoming, Part, Spool
 from dicom_services.scu import get
 from dicom_services.scu.association import Requestor
 from dicom_services.scu.store import UNREADABLE, succeeded

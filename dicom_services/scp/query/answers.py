@@ -14,7 +14,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from dicom_services.character_sets import UTF_8, CharacterSet
-from dicom_services.scp.matching import text_of
+from dicom_services.scp.query.matching import text_of
 
 _MAX_LENGTH = 0xFFFE
 """Of a value; what is longer is cut. Explicit VR holds no more in the VRs of the keys."""

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import structlog
 
 from dicom_services.character_sets import CharacterSet, character_set
-from dicom_services.scp.answers import AnswerPacker
 from dicom_services.scp.exchange import Exchange
-from dicom_services.scp.identifier import InvalidIdentifier, Negotiated, ParsedFind, parse_find
-from dicom_services.scp.identifier_reader import MalformedIdentifier, read_identifier
-from dicom_services.scp.matches import matches
 from dicom_services.scp.ports import QueryPort, SimilarCasesPort
+from dicom_services.scp.query.answers import AnswerPacker
+from dicom_services.scp.query.identifier import InvalidIdentifier, Negotiated, ParsedFind, parse_find
+from dicom_services.scp.query.identifier_reader import MalformedIdentifier, read_identifier
+from dicom_services.scp.query.matches import matches
 from radir_node.errors import TransientError
 from radir_node.settings import Dicom
 

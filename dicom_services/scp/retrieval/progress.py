@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from dicom_services.dul.errors import AssociationEnded
 from dicom_services.scp.exchange import Exchange
 from dicom_services.scp.ports import StoredObject
-from dicom_services.scp.query import CANCELLED, PENDING, SUCCESS, UNABLE_TO_PROCESS
+from dicom_services.scp.query.find import CANCELLED, PENDING, SUCCESS, UNABLE_TO_PROCESS
 from dicom_services.scu.store import NO_RESPONSE, NOT_SENT, UNREADABLE, succeeded, warned
 
 SUBOPERATIONS_FAILED = 0xA702

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Self
 
 from dicom_services.dul.request import LOCAL_LIMIT_EXCEEDED, AssociateRequest, Rejection
-from dicom_services.scp.access import AccessList, Admission
-from dicom_services.scp.association_slots import AssociationSlots
-from dicom_services.scp.user_identity import UserIdentities
+from dicom_services.scp.admission.access import AccessList, Admission
+from dicom_services.scp.admission.association_slots import AssociationSlots
+from dicom_services.scp.admission.user_identity import UserIdentities
 from radir_node.settings import Dicom
 
 

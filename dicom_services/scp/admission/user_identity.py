@@ -25,7 +25,7 @@ from radir_node.errors import InvalidSetting
 from radir_node.settings import UserIdentity
 
 if TYPE_CHECKING:
-    from dicom_services.scp.web_tokens import WebTokens
+    from dicom_services.scp.admission.web_tokens import WebTokens
 
 _AT_A_TIME = 2
 """Passcodes checked at a time in one process: argon2 takes 64 MB for each, and callers are not known yet."""
@@ -94,7 +94,7 @@ class UserIdentities:
 
 
 def _tokens(config: UserIdentity) -> "WebTokens":
-    from dicom_services.scp.web_tokens import WebTokens  # 10 MB that a node without tokens does without
+    from dicom_services.scp.admission.web_tokens import WebTokens  # 10 MB that a node without tokens does without
 
     return WebTokens(Path(config.jwt_keys), config.jwt_issuer, config.jwt_audience)
 

@@ -25,9 +25,9 @@ import structlog
 from dicom_services.objects.announced import identity_of
 from dicom_services.objects.header import HEADER_KEYWORDS, header_of
 from dicom_services.objects.part10 import open_dataset
-from dicom_services.scp.journal import Reader, Record, sync_folder
 from dicom_services.scp.ports import ArchivePort
-from dicom_services.scp.spool import Acknowledged, Spool, split_meta
+from dicom_services.scp.storage.journal import Reader, Record, sync_folder
+from dicom_services.scp.storage.spool import Acknowledged, Spool, split_meta
 from radir_node.domain.stored import Refusal, Registered, StoredInstance
 from radir_node.domain.study import InstanceHeader
 from radir_node.errors import NotIndexable, TransientError

@@ -21,7 +21,7 @@ from dicom_services.dul.request import (
     AssociateRequest,
     Rejection,
 )
-from dicom_services.scp.host_names import Address, HostNames, parse_address
+from dicom_services.scp.admission.host_names import Address, HostNames, parse_address
 from radir_node.errors import InvalidSetting
 from radir_node.settings import Dicom, Peer, Verb
 

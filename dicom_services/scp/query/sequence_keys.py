@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from pydicom.datadict import dictionary_VR
 
-from dicom_services.scp.matching import Matcher, predicate
+from dicom_services.scp.query.matching import Matcher, predicate
 
 ITEM_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"ProcedureCodeSequence": ("CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning")}

@@ -13,15 +13,15 @@ import structlog
 from dicom_services.dimse.command import text
 from dicom_services.dul.errors import AssociationEnded, Rejected
 from dicom_services.dul.request import CALLED_AE_TITLE_NOT_RECOGNIZED
-from dicom_services.scp import fetch, proxy
-from dicom_services.scp.destinations import Busy, Destinations
-from dicom_services.scp.elsewhere import Archive, uids
 from dicom_services.scp.exchange import Exchange
-from dicom_services.scp.plan import MATCHES_UNKNOWN, MAX_SUBOPERATIONS, Plan, plan
 from dicom_services.scp.ports import QueryPort, SimilarCasesPort, StoredObject
-from dicom_services.scp.progress import SOME_FAILED, SUBOPERATIONS_FAILED, Cancelled, Progress, RequesterGone
-from dicom_services.scp.query import UNABLE_TO_PROCESS
-from dicom_services.scp.spool import Spool
+from dicom_services.scp.query.find import UNABLE_TO_PROCESS
+from dicom_services.scp.retrieval import fetch, proxy
+from dicom_services.scp.retrieval.destinations import Busy, Destinations
+from dicom_services.scp.retrieval.elsewhere import Archive, uids
+from dicom_services.scp.retrieval.plan import MATCHES_UNKNOWN, MAX_SUBOPERATIONS, Plan, plan
+from dicom_services.scp.retrieval.progress import SOME_FAILED, SUBOPERATIONS_FAILED, Cancelled, Progress, RequesterGone
+from dicom_services.scp.storage.spool import Spool
 from dicom_services.scu.caller import Caller
 from dicom_services.scu.delivery import Delivery
 from dicom_services.scu.store import store

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from pydicom.datadict import dictionary_VR
 
-from dicom_services.scp.identifier import KEYS, UNIQUE, ParsedFind, supported_keys
-from dicom_services.scp.matching import AnyOf, Exact, Matcher, predicate
 from dicom_services.scp.ports import FindRequest, Level, QueryPort, SimilarCasesPort, VirtualSeries
+from dicom_services.scp.query.identifier import KEYS, UNIQUE, ParsedFind, supported_keys
+from dicom_services.scp.query.matching import AnyOf, Exact, Matcher, predicate
 from radir_node.errors import UserError
 
 _T = TypeVar("_T")

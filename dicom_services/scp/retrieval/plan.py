@@ -9,11 +9,11 @@ import structlog
 
 from dicom_services.objects.stored_object import describe
 from dicom_services.scp.exchange import Exchange
-from dicom_services.scp.identifier import InvalidIdentifier, parse_retrieve
-from dicom_services.scp.identifier_reader import MalformedIdentifier, read_identifier
-from dicom_services.scp.matches import virtual_series
 from dicom_services.scp.ports import Level, QueryPort, RetrieveRequest, SimilarCasesPort, StoredObject, VirtualSeries
-from dicom_services.scp.query import IDENTIFIER_MISMATCH, UNABLE_TO_PROCESS
+from dicom_services.scp.query.find import IDENTIFIER_MISMATCH, UNABLE_TO_PROCESS
+from dicom_services.scp.query.identifier import InvalidIdentifier, parse_retrieve
+from dicom_services.scp.query.identifier_reader import MalformedIdentifier, read_identifier
+from dicom_services.scp.query.matches import virtual_series
 from radir_node.errors import RadirError, TransientError
 
 log = structlog.get_logger()

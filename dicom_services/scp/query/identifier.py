@@ -10,11 +10,11 @@ from types import MappingProxyType
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 
 from dicom_services.character_sets import CharacterSet
-from dicom_services.scp.date_time_keys import combined
-from dicom_services.scp.identifier_reader import Element, Identifier
-from dicom_services.scp.matching import AnyOf, Exact, Matcher, Range, matcher, text_of
 from dicom_services.scp.ports import FindRequest, Level, RetrieveRequest
-from dicom_services.scp.sequence_keys import ITEM_KEYS, SequenceKey, sequence_key
+from dicom_services.scp.query.date_time_keys import combined
+from dicom_services.scp.query.identifier_reader import Element, Identifier
+from dicom_services.scp.query.matching import AnyOf, Exact, Matcher, Range, matcher, text_of
+from dicom_services.scp.query.sequence_keys import ITEM_KEYS, SequenceKey, sequence_key
 
 
 class InvalidIdentifier(Exception):

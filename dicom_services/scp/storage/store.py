@@ -10,7 +10,7 @@ from dicom_services.objects.announced import identity_of
 from dicom_services.objects.attributes import text, valid_uid
 from dicom_services.objects.header import HEADER_KEYWORDS, header_of
 from dicom_services.objects.part10 import MAX_FILE_BYTES, open_dataset
-from dicom_services.scp.spool import Incoming, Part, Spool
+from dicom_services.scp.storage.spool import Incoming, Part, Spool
 from radir_node.domain.stored import Refusal
 from radir_node.errors import NotIndexable, StorageFull
 

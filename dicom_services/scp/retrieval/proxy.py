@@ -7,7 +7,8 @@ as failed. Called by retrieve.py.
 from collections import deque
 from collections.abc import Iterable
 
-from dicom_services.scp.elsewhere import (
+from dicom_services.scp.ports import StoredObject
+from dicom_services.scp.retrieval.elsewhere import (
     BROKE_OFF,
     NOT_THERE,
     REJECTS,
@@ -19,8 +20,7 @@ from dicom_services.scp.elsewhere import (
     uids,
     wants_no_more,
 )
-from dicom_services.scp.ports import StoredObject
-from dicom_services.scp.progress import Progress
+from dicom_services.scp.retrieval.progress import Progress
 from dicom_services.scu import find
 from dicom_services.scu import move as scu_move
 from dicom_services.scu.association import Requestor

@@ -23,7 +23,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from dicom_services.identity import IMPLEMENTATION_CLASS_UID
-from dicom_services.scp.journal import LONGEST_OBJECT, Record, Writer, sweep, sync_folder, unsettled
+from dicom_services.scp.storage.journal import LONGEST_OBJECT, Record, Writer, sweep, sync_folder, unsettled
 from radir_node.domain.stored import Refusal
 from radir_node.errors import InvalidSetting, NotIndexable, StorageFull
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dicom_services.scp.date_time_keys import bounds, comparable
+from dicom_services.scp.query.date_time_keys import bounds, comparable
 from radir_node.domain.person_name import folded
 
 

@@ -7,7 +7,7 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicom_services.scp.spool import Spool
+from dicom_services.scp.storage.spool import Spool
 
 
 @dataclass(frozen=True, slots=True)

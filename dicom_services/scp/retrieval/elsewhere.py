@@ -12,8 +12,8 @@ from pydicom.dataset import Dataset
 
 from dicom_services.dul.errors import Rejected
 from dicom_services.scp.ports import StoredObject
-from dicom_services.scp.progress import Progress, RequesterGone
-from dicom_services.scp.spool import Spool
+from dicom_services.scp.retrieval.progress import Progress, RequesterGone
+from dicom_services.scp.storage.spool import Spool
 from dicom_services.scu.association import Requestor, associate
 from dicom_services.scu.caller import Caller
 from dicom_services.scu.suboperations import Retrieved

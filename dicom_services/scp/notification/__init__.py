@@ -1,0 +1,1 @@
+"""Messages about studies and objects: storage commitment, procedure steps, availability."""

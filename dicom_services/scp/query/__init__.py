@@ -1,0 +1,1 @@
+"""C-FIND: identifiers, keys, matching, answers in the caller's character set."""

@@ -1,0 +1,1 @@
+"""C-MOVE and C-GET: what to deliver, to whom, and where from."""
