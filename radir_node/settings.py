@@ -56,7 +56,7 @@ class Peer(Section):
     find_limit: int = Field(default=10000, ge=1)
     """Answers to one C-FIND; what is beyond ends with status 0xA700."""
     character_set: str = ""
-    """Specific Character Set of answers to queries that name none, for a peer that reads one alone; empty = by value."""
+    """Specific Character Set of answers to queries that name none, for peers that read one alone; empty = by value."""
 
 
 class Timeouts(Section):

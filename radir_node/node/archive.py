@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicom_services.scp.matching import AnyOf, Empty, Exact, Matcher, Name, Range, Wildcard
 from dicom_services.scp.ports import FindRequest, RetrieveRequest, StoredObject
+from dicom_services.scp.query.matching import AnyOf, Empty, Exact, Matcher, Name, Range, Wildcard
 from radir_node.catalog.query_keys import Between, Equal, Key, Like
 from radir_node.catalog.query_retrieve import Holdings
 

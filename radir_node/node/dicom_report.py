@@ -43,9 +43,7 @@ def dicom_state(node: Node) -> page.DicomState:
         reports=page.Debts(
             owed.reports_waiting,
             owed.reports_dead,
-            tuple(
-                _debt(row, row["calling_ae_title"], f"{row['instances']} instances") for row in exchange.reports(LISTED)
-            ),
+            tuple(_debt(row, row["calling_ae_title"], _objects(row["instances"])) for row in exchange.reports(LISTED)),
         ),
         refusals=tuple(page.KindOfRefusal(*row) for row in exchange.refusals(LISTED)),
         deeds=tuple(
@@ -108,6 +106,10 @@ def _finished(row: Mapping[str, Any]) -> page.FinishedStudy:
         evidence=Evidence(row["evidence"]),
         last_received_at=row["last_received_at"],
     )
+
+
+def _objects(count: int) -> str:
+    return f"{count} instance{'' if count == 1 else 's'}"
 
 
 def _debt(row: Mapping[str, Any], peer: str, subject: str) -> page.Debt:

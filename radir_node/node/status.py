@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dicom_services.scp.backlog import Backlog, backlog
+from dicom_services.scp.storage.backlog import Backlog, backlog
 from radir_node.catalog.exchange import Exchange
 from radir_node.catalog.jobs import queue_depth, worker_lives
 from radir_node.errors import DatabaseDown, RadirError, StorageFull

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dicom_services.scp.matching import Exact, Matcher, Wildcard, matcher, predicate
 from dicom_services.scp.ports import FindRequest, Level, RetrieveRequest
+from dicom_services.scp.query.matching import Exact, Matcher, Wildcard, matcher, predicate
 from radir_node.catalog.database import Database
 from radir_node.catalog.intake import Intake
 from radir_node.catalog.query_keys import Between, Equal

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from dicom_services.scp.spool import Incoming, Spool
+from dicom_services.scp.storage.spool import Incoming, Spool
 from radir_node.catalog.operator_actions import OperatorActions
 from radir_node.domain.commitment import CommitmentRequest, SopReference
 from radir_node.errors import DatabaseDown, UnknownStudy, UserError

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from radir_node.catalog.database import Database
+from radir_node.catalog.operator_actions import OperatorActions
 from radir_node.catalog.tables import disclosure
 
 
@@ -23,9 +24,9 @@ def test_launch_results_another_anatomy_and_index_health(
     phantoms: Path,
     account: Callable[..., None],
 ) -> None:
-    """A viewer launches a study; another anatomy ranks otherwise; the index is sound; no request leaves the host.
+    """A viewer launches a study; another anatomy ranks otherwise; the index is sound; a study is reopened.
 
-    The audit holds who saw the cases.
+    No request leaves the host. The audit holds who saw the cases and who reopened.
     """
     node = make_node(DATABASE__URL=database_url).start()
     account(node, "keeper", "keeper's password")
@@ -46,13 +47,24 @@ def test_launch_results_another_anatomy_and_index_health(
     visit.shot("node-3-compare")
     tiles = visit.index_health()
     visit.shot("node-4-index-health")
+    visit.dicom()
+    finished = visit.page.get_by_role("region", name="Finished studies").get_by_role("row").nth(1)
+    case = finished.get_by_role("rowheader").inner_text()
+    finished.get_by_role("button", name="Reopen").click()
+    visit.page.get_by_text(f"{case} is open again.").wait_for()
+    visit.shot("node-5-dicom")
+    stopped = node.stop()
 
+    assert 0 == stopped
     assert 5 == len(overall)
     assert overall != heart
     assert study not in address
     assert "Recall at 10" in tiles
     assert [] == visit.left_host
     assert {"pages:keeper"} == actors(database)
+    assert [("pages:keeper", "reopen study", case)] == [
+        (deed.actor, deed.action, deed.subject) for deed in OperatorActions(database).recent(5)
+    ]
 
 
 def actors(database: Database) -> set[str]:
