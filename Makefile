@@ -6,18 +6,21 @@
 #   make bench-dicom ARGS="--quick"                       the DICOM server beside DCMTK and stock pynetdicom
 #   make fuzz-dicom ARGS="--pdus 20000"                   malformed PDUs against it
 #   make crash-dicom KILLS=20                             kill -9 of it, over and over
+#   make bench-reports                                    the report parser beside medspaCy
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TRITON_VENV ?= .triton-venv
 export RADIR_TRITON_VENV := $(abspath $(TRITON_VENV))
+# medspaCy pins numpy 1 and spaCy 3.7: its environment lies outside the checkout and is made by the first bench-reports.
+export MEDSPACY_VENV ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/radir-node/medspacy
 
 # What the tests talk to: DICOM toolkits, validators, a PACS, a browser. Only tests need them.
 TEST_PACKAGES := dcmtk dicom3tools libpixelmed-java libcommons-codec-java default-jre-headless orthanc chromium libpython3-dev libgdcm-tools python3-odil
 NODE_PEERS := tests/peers/node_modules/.package-lock.json
 
-.PHONY: demo test lint unit tools triton bench-dicom fuzz-dicom crash-dicom clean
+.PHONY: demo test lint unit tools triton bench-dicom fuzz-dicom crash-dicom bench-reports clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/radir demo $(ARGS)
@@ -76,6 +79,10 @@ triton: $(VENV)/.runtime
 	@$(BIN)/python -c 'import os, pathlib; from radir_node.encoders.triton_server import ensure_environment as e; \
 		e(pathlib.Path(os.environ["RADIR_TRITON_VENV"]))' 2>$(VENV)/triton.log \
 		|| echo "make: no Triton server, its tests will skip: $$(tail -n 1 $(VENV)/triton.log)"
+
+# Half a minute; the first run installs medspaCy.
+bench-reports: $(VENV)/.runtime
+	@$(BIN)/python tests/bench/reports.py $(ARGS)
 
 # Minutes, on a machine that does nothing else: everything is measured in one run.
 bench-dicom: $(VENV)/.test tools

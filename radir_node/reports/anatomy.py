@@ -5,8 +5,8 @@ left lower lobes"); a plural without a side means both.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from radir_node.domain.anatomy import SITES, AnatomyRef, ancestors
 from radir_node.domain.report import Tag
@@ -24,8 +24,7 @@ _PARTING = frozenset(("and", "or", "with", "than", "of", "in", "at", *",;:.()"))
 """Words that do not stand within one name."""
 
 
-@dataclass(frozen=True, slots=True)
-class SiteMention:
+class SiteMention(NamedTuple):
     """A site named by words[start:end]."""
 
     start: int
@@ -35,8 +34,7 @@ class SiteMention:
     """The words about the site deny ("not in the middle lobe"): what is stated to be there is not here."""
 
 
-@dataclass(frozen=True, slots=True)
-class SideReader:
+class SideReader(NamedTuple):
     """Reads the side of whatever a clause names."""
 
     words: Sequence[str]

@@ -6,7 +6,7 @@ the number of phrases.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 Item = str | int | tuple["Items", ...]
@@ -35,18 +35,6 @@ class _Node:
     meanings: list[tuple[int, str]] = field(default_factory=list)
     """(kind, meaning) of the phrases that may end here."""
 
-    def after(self, word: str) -> list["_Node"]:
-        """List the places that a word leads to."""
-        nodes = list(self.words.get(word, ()))
-        if self.stems:
-            for length in range(1, len(word) + 1):
-                nodes += self.stems.get(word[:length], ())
-        if self.patterns:
-            nodes += [node for pattern, node in self.patterns if pattern.fullmatch(word)]
-        if self.anything and word[0].isalnum():
-            nodes += self.anything
-        return nodes
-
     def lead(self, word: str, following: "_Node") -> None:
         """Let a word of a phrase, which may be a stem or a pattern, lead to a place."""
         if word == _ANY:
@@ -61,50 +49,68 @@ class _Node:
 
 
 class _State:
-    """A set of places that the same words lead to."""
+    """A set of places that the same words lead to, their ways on put together."""
 
-    __slots__ = ("_nodes", "meanings", "steps")
+    __slots__ = ("_anything", "_lengths", "_patterns", "_stems", "_words", "meanings", "steps")
 
-    def __init__(self, nodes: Iterable[_Node]) -> None:
-        self._nodes = tuple(nodes)
+    def __init__(self, nodes: Sequence[_Node]) -> None:
         self.steps: dict[str, _State | None] = {}
         first: dict[int, str] = {}
-        for node in self._nodes:
+        for node in nodes:
             for kind, meaning in node.meanings:
                 first.setdefault(kind, meaning)
         self.meanings = tuple(first.items())
+        self._words = _together(node.words for node in nodes)
+        self._stems = _together(node.stems for node in nodes)
+        self._lengths = sorted({len(stem) for stem in self._stems})
+        self._patterns = [way for node in nodes for way in node.patterns]
+        self._anything = [following for node in nodes for following in node.anything]
 
     def after(self, word: str) -> tuple[_Node, ...]:
-        if len(self._nodes) == 1:
-            return tuple(self._nodes[0].after(word))
-        return tuple(dict.fromkeys([node for mine in self._nodes for node in mine.after(word)]))
+        """List the places that a word leads to, those of the exact word first."""
+        nodes = list(self._words.get(word, ()))
+        for length in self._lengths:
+            if length <= len(word) and (found := self._stems.get(word[:length])):
+                nodes += found
+        nodes += [node for pattern, node in self._patterns if pattern.fullmatch(word)]
+        if self._anything and word[0].isalnum():
+            nodes += self._anything
+        return tuple(dict.fromkeys(nodes))
+
+
+def _together(ways: Iterable[dict[str, list[_Node]]]) -> dict[str, list[_Node]]:
+    merged: dict[str, list[_Node]] = {}
+    for way in ways:
+        for word, nodes in way.items():
+            merged.setdefault(word, []).extend(nodes)
+    return merged
 
 
 class Automaton:
     """Finds phrases of several kinds in a list of words."""
 
-    def __init__(self, kinds: int, overlapping: Iterable[int] = ()) -> None:
-        """kinds: how many kinds of phrases there are; hits of a kind in `overlapping` may begin inside another."""
-        self._root_node = _Node()
-        self._root = _State((self._root_node,))
+    def __init__(self, kinds: int, phrases: Iterable[tuple[str, int, str]], overlapping: Collection[int] = ()) -> None:
+        """Take phrases (syntax: lexicon/README.md) with their kind, of so many kinds, and meaning.
+
+        Hits of a kind in `overlapping` may begin inside another. Raises ValueError for a phrase that cannot be read.
+        """
+        root = _Node()
+        for phrase, kind, meaning in phrases:
+            _add(phrase, kind, meaning, root)
+        self._root = _State((root,))
         self._states: dict[tuple[_Node, ...], _State] = {}
         self._kinds = range(kinds)
-        self._overlapping = frozenset(overlapping)
-
-    def add(self, phrase: str, kind: int, meaning: str) -> None:
-        """Add a phrase (syntax: lexicon/README.md). Raises ValueError where it is not well formed."""
-        known: dict[Items, _Node] = {}
-        for word, rest in _first_words(_read(phrase)):
-            if not word or word == _ANY:
-                raise ValueError(f"phrase {phrase!r} begins with nothing")
-            self._root_node.lead(word, _compile(rest, kind, meaning, known))
+        self._overlapping = overlapping
 
     def begins_with(self, word: str) -> bool:
         """Tell whether a phrase may begin with the word."""
         return self._step(self._root, word) is not None
 
     def find(self, words: Sequence[str]) -> list[list[Hit]]:
-        """List the hits of each kind, left to right, the longest at each place; among equals the phrase added first."""
+        """List the hits of each kind, left to right, the longest at each place.
+
+        Among equals one whose last word is spelled out wins over one that gives its stem, then the phrase added first.
+        """
         hits: list[list[Hit]] = [[] for _ in self._kinds]
         free = [0 for _ in self._kinds]
         first = self._root.steps
@@ -141,6 +147,14 @@ class Automaton:
                 self._states[nodes] = _State(nodes)
             state.steps[word] = self._states[nodes] if nodes else None
         return state.steps[word]
+
+
+def _add(phrase: str, kind: int, meaning: str, root: _Node) -> None:
+    known: dict[Items, _Node] = {}
+    for word, rest in _first_words(_read(phrase)):
+        if not word or word == _ANY:
+            raise ValueError(f"phrase {phrase!r} begins with nothing")
+        root.lead(word, _compile(rest, kind, meaning, known))
 
 
 def _compile(rest: Items, kind: int, meaning: str, known: dict[Items, _Node]) -> _Node:

@@ -19,7 +19,7 @@ FINDING, SITE, PART, SIDE, CLAUSE, BEFORE, AFTER, BREAK, PSEUDO, CHANGE = range(
 """Kinds of phrases: findings; sites; "upper" of "upper and lower lobes"; sides; what begins another clause; cues that
 speak of what follows, of what precedes; what ends the scope of cues; what looks like a cue; cues of change."""
 _KINDS = 10
-_MAY_OVERLAP = (BEFORE, AFTER, BREAK, PSEUDO)
+_MAY_OVERLAP = frozenset((BEFORE, AFTER, BREAK, PSEUDO))
 FINDING_FILES = ("findings", "diseases", "devices")
 DENIED = "-"
 """Before a finding's id: the phrase itself denies the finding."""
@@ -98,10 +98,8 @@ class Headings:
     """The headings that open a section."""
 
     def __init__(self, spoken: Iterable[str], silent: Iterable[str]) -> None:
-        self._phrases = Automaton(2)
-        for kind, names in enumerate((spoken, silent)):
-            for name in names:
-                self._phrases.add(name, kind, "")
+        named = [(name, kind, "") for kind, names in enumerate((spoken, silent)) for name in names]
+        self._phrases = Automaton(2, named)
         self.speaks = lru_cache(maxsize=_HEADINGS_REMEMBERED)(self._speaks)
         """Tell whether text under a heading speaks of the images; None for a heading that opens no section."""
 
@@ -117,19 +115,17 @@ def load_lexicon(language: str) -> Lexicon:
     """Load and compile the lexicon of a language. Raises FileNotFoundError when there is none."""
     anatomy, context = _read(language, "anatomy"), _read(language, "context")
     findings = {kind: _read(language, kind) for kind in FINDING_FILES}
-    phrases = Automaton(_KINDS, _MAY_OVERLAP)
-    for phrase, kind, meaning in (
+    phrases = (
         *((phrase, FINDING, "") for phrase in _read(language, "distractors")),
         *(found for entries in findings.values() for found in _finding_phrases(entries)),
         *_site_phrases(anatomy),
         *((phrase, kind, group) for kind, groups in _CUES.items() for group in groups for phrase in context[group]),
         *((phrase, CHANGE, change) for change, cues in context["change"].items() for phrase in cues),
-    ):
-        phrases.add(phrase, kind, meaning)
+    )
     return Lexicon(
         language=language,
         findings={entry["id"]: _finding(entry, kind) for kind, entries in findings.items() for entry in entries},
-        phrases=phrases,
+        phrases=Automaton(_KINDS, phrases, _MAY_OVERLAP),
         families=tuple(anatomy["families"]),
         connectors=frozenset(anatomy["connectors"]) | {part for family in anatomy["families"] for part in family},
         label_values={word: group for group in ("label_absent", "label_uncertain") for word in context[group]},

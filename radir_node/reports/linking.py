@@ -1,9 +1,9 @@
 """Tell where each finding of a sentence lies: clauses, the sites named in them, who gets which. Used by the parser."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from radir_node.domain.anatomy import SITES
 from radir_node.domain.report import Status
@@ -20,8 +20,7 @@ _ONE_PLACE = frozenset(("of", "the", "in", "left", "right", "both"))
 """Words between a part and its whole that together name one place ("apex of the left lung")."""
 
 
-@dataclass(frozen=True, slots=True)
-class FindingMention:
+class FindingMention(NamedTuple):
     """A finding named by words[start:end], judged."""
 
     start: int
@@ -59,8 +58,7 @@ class FindingMention:
         return sum(_JOINED if word in _JOINING else 1 for word in words[first:after])
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(NamedTuple):
     """The part of a sentence within which findings and sites belong together."""
 
     start: int
@@ -150,8 +148,9 @@ def _places(sites: Sequence[SiteMention], words: Sequence[str]) -> list[SiteMent
 
 
 def _is_one_place(whole: SiteMention, part: SiteMention, words: Sequence[str]) -> bool:
-    between = words[min(whole.end, part.end) : max(whole.start, part.start)]
-    return whole is not part and _ONE_PLACE.issuperset(between) and _is_whole_of(whole.key, part.key)
+    if whole is part or not _is_whole_of(whole.key, part.key):
+        return False
+    return _ONE_PLACE.issuperset(words[min(whole.end, part.end) : max(whole.start, part.start)])
 
 
 def _own_site(mention: FindingMention, clause: Clause, named: Sequence[str]) -> list[str]:

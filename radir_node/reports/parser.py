@@ -111,6 +111,11 @@ def _remembered(sentence: str, language: str) -> tuple[Reading, ...]:
     return tuple(_readings(sentence, load_lexicon(language)))
 
 
+def forget_sentences() -> None:
+    """Forget the sentences read so far, to measure how long new ones take."""
+    _remembered.cache_clear()
+
+
 def _readings(sentence: str, lexicon: Lexicon) -> Iterator[Reading]:
     words = split_words(sentence)
     hits = lexicon.phrases.find(words)

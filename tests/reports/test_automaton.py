@@ -8,8 +8,7 @@ from radir_node.reports.automaton import Automaton
 
 def found(phrase: str, text: str) -> list[str]:
     """List what a phrase finds in a text."""
-    phrases = Automaton(1)
-    phrases.add(phrase, 0, "x")
+    phrases = Automaton(1, [(phrase, 0, "x")])
     words = text.split()
     return [" ".join(words[start:end]) for start, end, _ in phrases.find(words)[0]]
 
@@ -39,17 +38,19 @@ def test_a_phrase_stands_for_its_spellings(phrase: str, text: str, expected: lis
 def test_a_phrase_that_cannot_be_read_is_refused(phrase: str) -> None:
     """A mistake in the lexicon is found when it is loaded."""
     with pytest.raises(ValueError, match="phrase"):
-        Automaton(1).add(phrase, 0, "")
+        Automaton(1, [(phrase, 0, "")])
 
 
 def test_the_longest_phrase_wins_then_the_first() -> None:
     """Hits of one kind do not overlap, those of an overlapping kind do; other kinds are searched apart."""
-    phrases = Automaton(3, overlapping=[2])
-    for phrase, kind, meaning in [
-        ("lung mass", 0, "mass"), ("lung", 0, "lung"), ("lung mass", 0, "later"), ("mass", 0, "short"),
-        ("lung", 1, "site"), ("lung mass", 2, "a"), ("mass", 2, "b"),
-    ]:  # fmt: skip
-        phrases.add(phrase, kind, meaning)
+    phrases = Automaton(
+        3,
+        [
+            ("lung mass", 0, "mass"), ("lung", 0, "lung"), ("lung mass", 0, "later"), ("mass", 0, "short"),
+            ("lung", 1, "site"), ("lung mass", 2, "a"), ("mass", 2, "b"),
+        ],
+        overlapping=[2],
+    )  # fmt: skip
 
     assert [[(0, 2, "mass")], [(0, 1, "site")], [(0, 2, "a"), (1, 2, "b")]] == phrases.find(["lung", "mass"])
 
@@ -57,8 +58,7 @@ def test_the_longest_phrase_wins_then_the_first() -> None:
 def test_words_without_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers and misspellings do not fill the memory, and phrases are found after them as before."""
     monkeypatch.setattr(automaton, "_STEPS_REMEMBERED", 100)
-    phrases = Automaton(1)
-    phrases.add("mass", 0, "x")
+    phrases = Automaton(1, [("mass", 0, "x")])
 
     hits = phrases.find([*map(str, range(1000)), "mass"])[0]
 
