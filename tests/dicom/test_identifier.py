@@ -328,3 +328,14 @@ def test_any_retrieve(level, uids, patient_root, relational):
     wanted = {Level.PATIENT: found.patient_id, Level.STUDY: found.study_instance_uids,
               Level.SERIES: found.series_instance_uids, Level.IMAGE: found.sop_instance_uids}[found.level]  # fmt: skip
     assert wanted
+
+
+@pytest.mark.parametrize("uid", ["1.2\0.3", "1.2.\0\0.4"])
+def test_a_nul_within_a_value(uid):
+    """A NUL is padding at the end alone; within a value it is refused before a database has to."""
+    malformed = read(query("STUDY", StudyInstanceUID=uid))
+
+    with pytest.raises(MalformedIdentifier, match="NUL"):
+        parse_find(malformed, False, Negotiated())
+    with pytest.raises(MalformedIdentifier, match="NUL"):
+        parse_retrieve(malformed, False)

@@ -56,15 +56,20 @@ class Identifier:
     big_endian: bool = False
 
     def texts(self, element: Element, vr: str) -> tuple[str, ...]:
-        """Return the values of an element as text without padding, by a VR that is known from elsewhere."""
+        """Return the values of an element as text without padding, by a VR that is known from elsewhere.
+
+        Raises MalformedIdentifier for a NUL within a value.
+        """
         if vr in _NUMBERS:
             return tuple(map(str, self._numbers(element.value, _NUMBERS[vr])))
         if vr in _IN_CHARACTER_SET:
             text = self.character_set.decode(element.value, is_name=vr == "PN")
         else:
             text = element.value.decode("latin_1")
-        values = [text] if vr in _ONE_VALUE else text.split("\\")
-        return tuple(value.strip(" \0") for value in values)
+        values = tuple(value.strip(" \0") for value in ([text] if vr in _ONE_VALUE else text.split("\\")))
+        if any("\0" in value for value in values):  # padding at the end alone (PS3.5 6.2); no database takes it
+            raise MalformedIdentifier("a value holds a NUL")
+        return values
 
     def values(self, keyword: str) -> tuple[str, ...]:
         """Return the values of an attribute that are neither empty nor universal; none when it is absent."""
