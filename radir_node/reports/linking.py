@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from radir_node.domain.anatomy import SITES
@@ -52,10 +52,9 @@ class FindingMention(NamedTuple):
         """Tell whether the site is named within the words of the finding."""
         return self.start <= site.start < self.end
 
-    def distance(self, site: SiteMention, words: Sequence[str]) -> int:
-        """Count the words between finding and site; a conjunction counts more, what it joins may be another thing."""
-        first, after = min(self.end, site.end), max(self.start, site.start)
-        return sum(_JOINED if word in _JOINING else 1 for word in words[first:after])
+    def distance(self, site: SiteMention, marks: Sequence[int]) -> int:
+        """Measure the way between finding and site along the marks of their clause."""
+        return max(marks[max(self.start, site.start)] - marks[min(self.end, site.end)], 0)
 
 
 class Clause(NamedTuple):
@@ -66,6 +65,8 @@ class Clause(NamedTuple):
     mentions: Sequence[FindingMention]
     sites: Sequence[SiteMention]
     reader: SideReader
+    marks: Sequence[int]
+    """How far each word is from the first; a conjunction counts more, for what it joins may be another thing."""
 
 
 def split_clauses(
@@ -74,6 +75,7 @@ def split_clauses(
     """Cut a sentence at the words that begin another statement, and place the sites in each part that has findings."""
     cuts = sorted({0, len(words), *(start for start, _, _ in hits[CLAUSE])}) if hits[CLAUSE] else [0, len(words)]
     named = name_sites(words, hits, lexicon) if hits[SITE] else []
+    marks = [0, *accumulate(_JOINED if word in _JOINING else 1 for word in words)] if named else []
     clauses = []
     for start, end in pairwise(cuts):
         inside = [mention for mention in mentions if start <= mention.start < end]
@@ -83,7 +85,8 @@ def split_clauses(
             reader = SideReader(words, [side for side in hits[SIDE] if start <= side[0] < end], starts)
             heeds = bool(cues.before or cues.after) and any(mention.believed for mention in inside)
             sites = [SiteMention(s[0], s[1], place(s, reader), heeds and _is_denied(s, cues, lexicon)) for s in here]
-            clauses.append(Clause(start, end, inside, _places(sites, words) if len(sites) > 1 else sites, reader))
+            places = _places(sites, words) if len(sites) > 1 else sites
+            clauses.append(Clause(start, end, inside, places, reader, marks))
     return clauses
 
 
@@ -120,7 +123,7 @@ def _share_out(clause: Clause) -> list[list[SiteMention]]:
         around = [index for index, mention in enumerate(clause.mentions) if mention.holds(site)]
         takers = [index for index in around or range(len(owned)) if clause.mentions[index].may_lie_in(site)]
         if len(takers) > 1:
-            takers.sort(key=lambda index: clause.mentions[index].distance(site, clause.reader.words))
+            takers.sort(key=lambda index: clause.mentions[index].distance(site, clause.marks))
         if takers:
             owned[takers[0]].append(site)
     return owned
@@ -128,18 +131,12 @@ def _share_out(clause: Clause) -> list[list[SiteMention]]:
 
 def _nearest(mention: FindingMention, clause: Clause, shares: Sequence[Sequence[SiteMention]]) -> list[SiteMention]:
     """Give the nearest site outside the finding's words, but not one of a finding that is there if this is not."""
-    others = (
-        set()
-        if len({other.believed for other in clause.mentions}) == 1
-        else {
-            site
-            for other, owned in zip(clause.mentions, shares, strict=True)
-            for site in owned
-            if other.believed != mention.believed
-        }
-    )
+    others: set[SiteMention] = set()
+    if any(other.believed != mention.believed for other in clause.mentions):
+        pairs = zip(clause.mentions, shares, strict=True)
+        others = {site for other, owned in pairs for site in owned if other.believed != mention.believed}
     possible = [s for s in clause.sites if s not in others and mention.may_lie_in(s) and not mention.holds(s)]
-    return [min(possible, key=lambda site: mention.distance(site, clause.reader.words))] if possible else []
+    return [min(possible, key=lambda site: mention.distance(site, clause.marks))] if possible else []
 
 
 def _places(sites: Sequence[SiteMention], words: Sequence[str]) -> list[SiteMention]:
@@ -191,7 +188,7 @@ def _lent_side(mention: FindingMention, clause: Clause) -> str:
     ]
     if not lenders:
         return ""
-    return min(lenders, key=lambda site: mention.distance(site, clause.reader.words)).key.partition(":")[2]
+    return min(lenders, key=lambda site: mention.distance(site, clause.marks)).key.partition(":")[2]
 
 
 def _most_specific(keys: Sequence[str]) -> list[str]:

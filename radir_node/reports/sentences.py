@@ -15,6 +15,8 @@ _LIST_MARK = re.compile(r"[\s(*•·▪◦>\"“”'–-]*(?:\d{1,2}[.)](?=\s|\Z
 _STARTS_ITEM = re.compile(r"[ \t]*(?:\(?\d{1,2}[.)]\s|[-*•·–]\s|[A-Za-z][A-Za-z /&]{1,40}:|\r|\n|\Z|[A-Z])")
 _WRAPPED_LINE = 55
 """A line at least this long that ends without a full stop goes on in the next one."""
+_LONGEST_SENTENCE = 1000
+"""Characters. What is longer has lost its stops; it is cut at a blank, as the cost of reading grows with the square."""
 _WORD = re.compile(r"\w+|[^\w\s.!-]|(?<=\s)-+(?=\s)")
 """Words and marks that mean something; a hyphen within a word parts words as a blank does."""
 
@@ -33,12 +35,10 @@ def split_sentences(text: str, low: str, start: int, end: int) -> Iterator[tuple
         else:
             ends = _ends_at_line(text, line_begin, place, after, end)
             line_begin = after
-        if ends:
-            if found := _trimmed(text, begin, after):
-                yield found
+        if ends or after - begin > _LONGEST_SENTENCE:
+            yield from _pieces(text, begin, after)
             begin = after
-    if found := _trimmed(text, begin, end):
-        yield found
+    yield from _pieces(text, begin, end)
 
 
 def split_words(sentence: str) -> list[str]:
@@ -71,6 +71,17 @@ def _ends_at_line(text: str, line_begin: int, line_end: int, following: int, end
         return False
     starts_like_a_name = item[0].strip()[-1:].isupper()
     return not (starts_like_a_name and line_end - line_begin >= _WRAPPED_LINE)
+
+
+def _pieces(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    while end - begin > _LONGEST_SENTENCE:
+        blank = text.rfind(" ", begin, begin + _LONGEST_SENTENCE)
+        cut = blank if blank > begin else begin + _LONGEST_SENTENCE
+        if found := _trimmed(text, begin, cut):
+            yield found
+        begin = cut
+    if found := _trimmed(text, begin, end):
+        yield found
 
 
 def _trimmed(text: str, begin: int, end: int) -> tuple[int, int] | None:

@@ -1,8 +1,14 @@
 """Where a finding is: sites, sides, and the site that goes without saying."""
 
+import shutil
 from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
 
 import pytest
+
+from radir_node.domain.anatomy import SITES, AnatomyRef
+from radir_node.reports.lexicon import load_lexicon
 
 Places = Callable[[str], set[tuple[str, str]]]
 
@@ -73,3 +79,25 @@ def test_a_finding_does_not_take_a_site_it_cannot_have(places: Places) -> None:
         ("fracture", "rib:left"),
         ("opacity", "lower_lobe:right"),
     }
+
+
+@pytest.mark.parametrize("site", sorted(SITES))
+def test_every_site_of_the_vocabulary_is_known_by_its_name(site: str, places: Places) -> None:
+    """All structures of the anatomy table have words in the lexicon."""
+    found = places(f"Lesion in the {SITES[site].names[0]}.")
+
+    assert {AnatomyRef(site).key} == {place for finding, place in found if finding == "lesion"}
+
+
+def test_code_and_side_shown_in_the_lexicon_are_those_of_the_vocabulary(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A lexicon that disagrees with the vocabulary does not load."""
+    folder = tmp_path / "lexicon" / "en"
+    shutil.copytree(resources.files("radir_node.reports") / "lexicon" / "en", folder)
+    anatomy = (folder / "anatomy.yaml").read_text()
+    (folder / "anatomy.yaml").write_text(anatomy.replace("code: '39607008'", "code: '39607009'"))
+    monkeypatch.setattr("radir_node.reports.lexicon.resources.files", lambda package: tmp_path)
+
+    with pytest.raises(ValueError, match="lung has side and code"):
+        load_lexicon.__wrapped__("en")
