@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,8 +24,10 @@ from raw_peer import (
     IMPLICIT,
     P_DATA,
     STUDY_FIND,
+    STUDY_MOVE,
     VERIFICATION,
     Closed,
+    PeerError,
     RawPeer,
     Silent,
     ct_slice,
@@ -37,14 +39,26 @@ from systems import DCMTK, environment
 REQUEST, PDU, IDLE, ASSOCIATION = 1.0, 1.0, 2.0, 5.0
 """Deadlines of the servers under attack, in seconds; those of a hospital are longer, and kept by the same code."""
 
+LINGER = 5.0
+"""How long a server that has aborted may wait for its peer to close (PS3.8 9.1.5, ARTIM)."""
+
 SLACK = 1.5
 """By how much an end may be late: a watchdog looks at intervals, and a busy machine has other work."""
 
-CONTEXTS = [(VERIFICATION, (IMPLICIT,)), (CT_IMAGE, (EXPLICIT,)), (STUDY_FIND, (IMPLICIT,))]
-"""Context ids 1, 3 and 5."""
+CONTEXTS = [
+    (VERIFICATION, (IMPLICIT,)),
+    (CT_IMAGE, (EXPLICIT,)),
+    (STUDY_FIND, (IMPLICIT,)),
+    (STUDY_MOVE, (IMPLICIT,)),
+]
+"""Context ids 1, 3, 5 and 7."""
 
-ANY_STUDY = element(0x52, b"STUDY ", 8) + element(0x000D, b"", 0x20)
+STUDY_LEVEL = element(0x52, b"STUDY ", 8)
+ANY_STUDY = STUDY_LEVEL + element(0x000D, b"", 0x20)
 """An identifier that every study matches."""
+
+
+FAILURES = ('"level": "error"', "Traceback (most recent call last)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,8 @@ class Target:
     rss_mb: float
     """By how much its memory may grow: allocators keep what they had once."""
     tls_port: int = 0
+    log: Path | None = None
+    """Where a process group logs."""
     before: Usage = Usage(0, 0, 0)
     files: Counter[str] = field(default_factory=Counter)
 
@@ -79,11 +95,11 @@ class Target:
             descriptors += len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208  # of names that vanish meanwhile
         return Usage(rss / 1024, threads, descriptors)
 
-    def warm_up(self) -> None:
+    def warm_up(self, times: int = 24) -> None:
         """Use each service, in every process of a group, so that what is made on first use is made."""
-        for number in range(24):
+        for number in range(times):
             with RawPeer(self.port) as peer:
-                peer.associate(CONTEXTS[: 2 + number % 2])  # with C-FIND another process serves it
+                peer.associate(CONTEXTS[: 2 + 2 * (number % 2)])  # with C-FIND another process serves it
                 peer.echo()
                 assert peer.store(3, CT_IMAGE, f"2.25.8.{number}", ct_slice(f"2.25.8.{number}")) == 0
                 peer.store(3, CT_IMAGE, "1.2.3", b"")
@@ -92,8 +108,22 @@ class Target:
                     while peer.read_message().command["Status"] in (0xFF00, 0xFF01):
                         pass
                 peer.release()
+        self.note()
+
+    def note(self) -> None:
+        """Take what it holds now for what it holds without an attack."""
         self.before = self.usage()
         self.files = self.open_files()
+
+    def crowd(self) -> None:
+        """Open as many connections and associations as it takes at a time, once: buffers are made and kept."""
+        with ExitStack() as open_peers:
+            for _ in range(400):
+                open_peers.enter_context(RawPeer(self.port))
+            for number in range(100):
+                peer = open_peers.enter_context(RawPeer(self.port))
+                with suppress(PeerError):
+                    peer.associate(CONTEXTS, calling=f"CROWD{number}")
 
     @contextmanager
     def watched(self) -> Iterator[list[float]]:
@@ -113,6 +143,14 @@ class Target:
             over.set()
             thread.join()
 
+    def by_process(self) -> str:
+        """Resident memory of each process, in MB."""
+        found = []
+        for pid in self.pids():
+            with suppress(OSError):
+                found.append(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20)
+        return " + ".join(map(str, found))
+
     def open_files(self) -> Counter[str]:
         """What the descriptors of the server are."""
         found: Counter[str] = Counter()
@@ -125,6 +163,13 @@ class Target:
     def difference(self) -> str:
         """What it holds more than before the attack, in words."""
         return f"{self.usage()} after {self.before}; opened: {dict(self.open_files() - self.files)}"
+
+    def failures(self) -> list[str]:
+        """Lines of the log that a server without faults never writes, whatever its peers send."""
+        if self.log is None:
+            return []
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [line[:300] for line in lines if any(word in line for word in FAILURES)]
 
     def echo(self) -> bool:
         """Whether DCMTK's echoscu gets its answer within a second, the start of the program included."""

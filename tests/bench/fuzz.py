@@ -33,9 +33,6 @@ MESSAGE_IDS = range(1000, 60000)
 GROWTH_MB = 64
 """Over the whole run, after the first tenth: allocators keep what they had once."""
 
-CRASHES = ('"level": "error"', "Traceback (most recent call last)")
-"""What the log of a node without faults never holds, whatever peers send."""
-
 
 @dataclass
 class Tally:
@@ -146,20 +143,21 @@ def main() -> int:
     verbs = '["echo", "store", "find", "move", "get", "commitment", "mpps", "availability"]'
     try:
         with node(folder, DICOM__UNKNOWN_CALLERS=verbs, DICOM__TIMEOUTS__PDU_SECONDS="10") as running:
-            target = Target(running.port, folder / "node", running.members, GROWTH_MB)
+            target = Target(running.port, folder / "node", running.members, GROWTH_MB, log=folder / "node.log")
             target.warm_up()
+            target.crowd()
             if options.replay is not None:
                 tally = Tally()
                 converse(running.port, options.replay, tally)
-                say_so(f"{dict(tally.outcomes)}", crashes(folder / "node.log"))
+                say_so(f"{dict(tally.outcomes)}", *target.failures())
                 return 0
-            return campaign(options, target, folder / "node.log")
+            return campaign(options, target)
     finally:
         open_database("", folder / "node" / "postgres").close()
         remove(folder)
 
 
-def campaign(options: argparse.Namespace, target: Target, log: Path) -> int:
+def campaign(options: argparse.Namespace, target: Target) -> int:
     """Send all of them from several processes; return 1 where anything crashed, hung or grew."""
     before = set(target.pids())
     start = time.monotonic()
@@ -179,10 +177,10 @@ def campaign(options: argparse.Namespace, target: Target, log: Path) -> int:
             now = target.usage()
             say_so(
                 f"{total.mutated:,} malformed PDUs, {total.mutated / (time.monotonic() - start):,.0f} per second, "
-                f"RSS {now.rss_mb:.0f} MB, {now.threads} threads"
+                f"RSS {now.rss_mb:.0f} MB ({target.by_process()}), {now.threads} threads"
             )
     end = settled(target)
-    found = crashes(log)
+    found = target.failures()
     dead = before - set(target.pids())
     grown = end.rss_mb - warm.rss_mb
     alive = target.answers()
@@ -214,13 +212,6 @@ def settled(target: Target, seconds: float = 15) -> Any:
         best = dataclasses.replace(now)
         time.sleep(0.2)
     return best
-
-
-def crashes(log: Path) -> list[str]:
-    """Lines of the node's log that say that something went wrong inside it."""
-    return [
-        line[:300] for line in log.read_text(errors="replace").splitlines() if any(word in line for word in CRASHES)
-    ]
 
 
 def say_so(*lines: str) -> None:

@@ -205,6 +205,19 @@ def find_rq(context_id: int, keys: bytes, message_id: int = 1) -> bytes:
     return message(context_id, command, keys)
 
 
+def move_rq(context_id: int, keys: bytes, destination: str = "NOWHERE", message_id: int = 1) -> bytes:
+    """A C-MOVE-RQ of the Study Root."""
+    command = command_set(
+        AffectedSOPClassUID=STUDY_MOVE,
+        CommandField=C_MOVE_RQ,
+        MessageID=message_id,
+        Priority=0,
+        CommandDataSetType=DATASET,
+        MoveDestination=destination,
+    )
+    return message(context_id, command, keys)
+
+
 def identifier(keys: Mapping[tuple[int, int], str]) -> bytes:
     """A query identifier in Implicit VR Little Endian; keys: (group, element) -> value, empty for a return key."""
     encoded = b""

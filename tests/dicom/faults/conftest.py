@@ -68,7 +68,7 @@ def stop_database(home: Path) -> None:
         open_database("", home / "postgres").close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def process_group(tmp_path_factory, certificates, deadlines, more_descriptors) -> Iterator[Target]:
     """`radir scp` as a process group of its own."""
     root = tmp_path_factory.mktemp("group")
@@ -81,7 +81,10 @@ def process_group(tmp_path_factory, certificates, deadlines, more_descriptors) -
     }
     try:
         with systems.node(root, descriptors=OPEN_DESCRIPTORS, **deadlines, **tls) as running:
-            yield Target(running.port, root / "node", running.members, 48, running.tls_port)
+            target = Target(running.port, root / "node", running.members, 48, running.tls_port, root / "node.log")
+            target.crowd()
+            target.warm_up()
+            yield target
             assert running.process.poll() is None, (root / "node.log").read_text()[-3000:]
     finally:
         stop_database(root / "node")
@@ -100,7 +103,9 @@ def in_process(start_node, more_descriptors) -> Iterator[Target]:
     with ExitStack() as held:
         for _ in range(OPEN_DESCRIPTORS):
             held.enter_context(Path(os.devnull).open())
-        yield Target(node.peer.port, node.root, lambda: [os.getpid()], 96)
+        target = Target(node.peer.port, node.root, lambda: [os.getpid()], 96)
+        target.warm_up(4)
+        yield target
 
 
 @pytest.fixture(params=["in_process", "process_group"])
@@ -108,9 +113,10 @@ def target(request, wait, tool) -> Iterator[Target]:
     """A server that has done each of its services; after the test it is as quiet as it was before."""
     tool.find("echoscu")
     attacked: Target = request.getfixturevalue(request.param)
-    attacked.warm_up()
+    attacked.note()
 
     yield attacked
 
     assert attacked.answers()
     wait(attacked.quiet, 15, attacked.difference)
+    assert [] == attacked.failures()

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
 import pytest
-from attacked import ANY_STUDY, ASSOCIATION, CONTEXTS, IDLE, PDU, REQUEST, SLACK, ended_within, trickle
+from attacked import ANY_STUDY, ASSOCIATION, CONTEXTS, IDLE, LINGER, PDU, REQUEST, SLACK, ended_within, trickle
 from raw_peer import (
     ASSOCIATE_RQ,
     COMMAND,
@@ -151,4 +151,4 @@ def test_associations_that_are_held(target, wait):
             with suppress(PeerError):
                 peer.associate(CONTEXTS, calling=f"GREEDY{number}")
 
-        wait(target.echo, IDLE + SLACK, lambda: "no one else gets in")
+        wait(target.echo, IDLE + LINGER + SLACK, lambda: "no one else gets in")

@@ -5,7 +5,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from attacked import CONTEXTS, reaction
+from attacked import CONTEXTS, STUDY_LEVEL, reaction
 from raw_peer import (
     ABORTING,
     ASSOCIATE_AC,
@@ -32,6 +32,7 @@ from raw_peer import (
     element,
     find_rq,
     message,
+    move_rq,
     pdu,
     pdv,
     store_command,
@@ -122,6 +123,10 @@ WITHOUT_SENSE = {
     ),
     "a C-FIND that nests without end": find_rq(5, nested(5000)),
     "a C-FIND of a level that is none": find_rq(5, element(0x52, b"PLANET", 8)),
+    "a C-FIND whose UID holds a NUL": find_rq(5, STUDY_LEVEL + element(0x000D, b"2.25.\x0031", 0x20)),
+    "a C-FIND for what no catalogue can hold": find_rq(5, STUDY_LEVEL + element(0x0010, b"A\0B\xed\xa0\x80", 0x20)),
+    "a C-MOVE whose UID holds a NUL": move_rq(7, STUDY_LEVEL + element(0x000D, b"2.25.\x0031", 0x20)),
+    "a C-MOVE to nowhere": move_rq(7, STUDY_LEVEL + element(0x000D, b"2.25.3", 0x20)),
     "a C-ECHO with a dataset": message(
         1,
         command_set(AffectedSOPClassUID=VERIFICATION, CommandField=C_ECHO_RQ, MessageID=1, CommandDataSetType=1),
