@@ -60,8 +60,9 @@ _WHEN_REJECTED = {
     "NO_REASON_GIVEN": "The peer may do nothing (`allow = []`); the user identity is missing, wrong or of a type that "
     "is not supported",
     "PROTOCOL_VERSION_NOT_SUPPORTED": "Bit 0 of the protocol version is not set",
-    "TEMPORARY_CONGESTION": "The node or the caller has as many associations as it may; no process takes the "
-    "association over; the peer's host name is not resolved; too many passcodes are being checked",
+    "TEMPORARY_CONGESTION": "No process takes the association over; the peer's host name is not resolved; too many "
+    "passcodes are being checked",
+    "LOCAL_LIMIT_EXCEEDED": "The node or the caller has as many associations as it may",
 }
 
 

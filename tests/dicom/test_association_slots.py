@@ -183,7 +183,7 @@ def vanish(sock: socket.socket) -> None:
 
 
 def test_the_node_recovers_when_its_callers_vanish(start_node: Callable[..., Any], wait: Callable[..., None]) -> None:
-    """A peer at its limit is told to come again (2, 3, 1); once its connections break, it gets in."""
+    """A peer at its limit is told that the limit is reached (2, 3, 2); once its connections break, it gets in."""
     peers = {"near": {"ae_title": "NEAR", "host": "127.0.0.1", "port": 104, "max_associations": 3}}
     node = start_node(peers=peers)
     opened = [open_association(node.server.address, "NEAR") for _ in range(3)]
@@ -208,7 +208,7 @@ def test_the_node_recovers_when_its_callers_vanish(start_node: Callable[..., Any
     assert 2 == other
     assert full.is_rejected
     answer = full.acceptor.primitive
-    assert (2, 3, 1) == (answer.result, answer.result_source, answer.diagnostic)
+    assert (2, 3, 2) == (answer.result, answer.result_source, answer.diagnostic)
 
 
 def workers(port: int) -> set[int]:
