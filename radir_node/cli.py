@@ -9,7 +9,21 @@ import sys
 import click
 import typer
 
-from radir_node.commands import demo, evaluate, index, owed, peers, search, send, services, studies, triton, users
+from radir_node.commands import (
+    annotate,
+    demo,
+    evaluate,
+    index,
+    owed,
+    peers,
+    reports,
+    search,
+    send,
+    services,
+    studies,
+    triton,
+    users,
+)
 from radir_node.errors import RadirError
 
 app = typer.Typer(
@@ -27,9 +41,11 @@ demo.add_to(app)
 app.add_typer(peers.app, name="peers")
 app.add_typer(owed.deliveries, name="deliveries")
 app.add_typer(owed.commitments, name="commitments")
+app.add_typer(reports.app, name="reports")
 app.add_typer(index.app, name="index")
 app.add_typer(users.app, name="user")
 app.add_typer(evaluate.app, name="eval")
+app.add_typer(annotate.app, name="annotate")
 app.add_typer(triton.app, name="triton")
 
 

@@ -7,6 +7,7 @@
     |   +-- PeerUnavailable
     |   +-- EncoderUnavailable
     +-- NotIndexable          the object is kept, listed with its reason, and never tried again as it is
+    |   +-- UnreadableReport
     +-- UserError             what was asked for cannot be answered; the message says what and where
         +-- UnknownStudy
         +-- UnknownAnatomy
@@ -49,6 +50,10 @@ class NotIndexable(RadirError):
     """The object was read and cannot be made searchable; the text is the reason shown to people."""
 
     exit_code = 65  # EX_DATAERR
+
+
+class UnreadableReport(NotIndexable):
+    """A message or document holds no report that can be read; it goes to the dead letters."""
 
 
 class UserError(RadirError):

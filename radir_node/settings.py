@@ -11,6 +11,7 @@ from typing import Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from radir_node.domain.received_report import ReportStatus
 from radir_node.errors import InvalidSetting
 
 
@@ -151,6 +152,53 @@ class Dicom(Section):
         return self
 
 
+class ReportSource(Section):
+    """A system that sends reports: a RIS, an interface engine."""
+
+    addresses: tuple[str, ...] = ()
+    """Addresses or networks (10.1.0.0/16) that its HL7 messages come from."""
+    language: str = "en"
+    """What its reports are written in where they do not say."""
+    issuer_of_patient_id: str = ""
+    """Of patient ids that come without one; empty = none."""
+    accession_fields: tuple[str, ...] = ("OBR-18", "OBR-3", "TXA-15")
+    """Where its accession numbers are; the first field that holds something."""
+    character_set: str = ""
+    """In place of what MSH-18 says, for senders that say wrong: a name of Python; empty = as MSH-18 says."""
+    statuses: dict[str, ReportStatus] = {}
+    """Result status (OBR-25, OBX-11) -> what it means where that differs from HL7, e.g. A = "addendum"."""
+
+
+class Hl7(Section):
+    """Reports by HL7 v2 messages (ORU^R01, MDM) over MLLP."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    """Loopback by default: opening it to the network is a decision."""
+    port: int = Field(default=2575, ge=0, le=65535)
+    """0 = any free port; the chosen one is written to storage.root/run/hl7.json."""
+    max_message_mb: int = Field(default=10, ge=1, le=64)
+    """A longer message is refused while it is read."""
+    max_connections: int = Field(default=32, ge=1)
+    message_seconds: float = Field(default=30, gt=0)
+    """From the first byte of a message to its last."""
+    idle_seconds: float = Field(default=3600, gt=0)
+    """A connection on which no message begins for so long is closed."""
+    tls: bool = False
+    """With the certificate, key, authorities and client_certificates of dicom.tls; the port then takes nothing else."""
+
+
+class Reports(Section):
+    keep_messages: bool = False
+    """Keep every message as it came, beside the text that was read; unreadable ones are kept either way."""
+    sources: dict[str, ReportSource] = {"local": ReportSource(addresses=("127.0.0.0/8", "::1"))}
+    """By name, e.g. [reports.sources.ris]; an HL7 sender that none of them names is refused."""
+    date_order: Literal["", "mdy", "dmy"] = ""
+    """How reports write dates of numbers alone; empty = each report is asked, and a date in doubt removed."""
+    recognizer: Literal["none", "presidio"] = "none"
+    """What looks for names in shown sentences beside the rules; presidio needs the extra radir-node[deid]."""
+
+
 class Encoders(Section):
     runtime: Literal["onnx", "triton"] = "onnx"
     """In process (ONNX Runtime) or the Triton server."""
@@ -196,6 +244,8 @@ class Settings(BaseSettings):
     storage: Storage = Storage()
     database: Database = Database()
     dicom: Dicom = Dicom()
+    hl7: Hl7 = Hl7()
+    reports: Reports = Reports()
     encoders: Encoders = Encoders()
     index: Index = Index()
     search: Search = Search()

@@ -5,7 +5,7 @@ CREATE TABLE public.account (
     name text NOT NULL,
     password_hash text NOT NULL,
     role text NOT NULL,
-    CONSTRAINT ck_account_role CHECK ((role = ANY (ARRAY['viewer'::text, 'admin'::text])))
+    CONSTRAINT ck_account_role CHECK ((role = ANY (ARRAY['viewer'::text, 'admin'::text, 'sender'::text])))
 );
 
 CREATE TABLE public.alembic_version (
@@ -255,15 +255,52 @@ ALTER TABLE public.refusal ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE public.report (
     id bigint NOT NULL,
     study_id bigint NOT NULL,
-    sop_instance_uid text NOT NULL,
+    report_key text CONSTRAINT report_sop_instance_uid_not_null NOT NULL,
     title text DEFAULT ''::text NOT NULL,
     text text NOT NULL,
     parser_version text NOT NULL,
-    parsed_at timestamp with time zone DEFAULT now() NOT NULL
+    parsed_at timestamp with time zone DEFAULT now() NOT NULL,
+    source text DEFAULT 'dicom'::text NOT NULL,
+    declared_language text DEFAULT ''::text NOT NULL,
+    language text DEFAULT 'en'::text NOT NULL,
+    identifiers text[] DEFAULT '{}'::text[] NOT NULL
 );
 
 ALTER TABLE public.report ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.report_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.report_message (
+    id bigint NOT NULL,
+    channel text NOT NULL,
+    source text NOT NULL,
+    sha256 text NOT NULL,
+    state text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    report_key text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    status text DEFAULT ''::text NOT NULL,
+    text text DEFAULT ''::text NOT NULL,
+    title text DEFAULT ''::text NOT NULL,
+    language text DEFAULT ''::text NOT NULL,
+    effective_at timestamp with time zone,
+    accession_numbers text[] DEFAULT '{}'::text[] NOT NULL,
+    study_instance_uids text[] DEFAULT '{}'::text[] NOT NULL,
+    patient_id text DEFAULT ''::text NOT NULL,
+    issuer_of_patient_id text DEFAULT ''::text NOT NULL,
+    identifiers text[] DEFAULT '{}'::text[] NOT NULL,
+    payload bytea,
+    CONSTRAINT ck_report_message_channel CHECK ((channel = ANY (ARRAY['hl7'::text, 'fhir'::text, 'rest'::text, 'bulk'::text]))),
+    CONSTRAINT ck_report_message_state CHECK ((state = ANY (ARRAY['waiting'::text, 'pending'::text, 'linked'::text, 'quarantined'::text, 'dead'::text, 'discarded'::text])))
+);
+
+ALTER TABLE public.report_message ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.report_message_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -281,7 +318,8 @@ CREATE TABLE public.report_tag (
     span_end integer NOT NULL,
     sentence_start integer NOT NULL,
     sentence_end integer NOT NULL,
-    rule text NOT NULL
+    rule text NOT NULL,
+    change text DEFAULT ''::text NOT NULL
 );
 
 ALTER TABLE public.report_tag ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -410,6 +448,9 @@ ALTER TABLE ONLY public.measure
 ALTER TABLE ONLY public.refusal
     ADD CONSTRAINT refusal_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.report_message
+    ADD CONSTRAINT report_message_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.report
     ADD CONSTRAINT report_pkey PRIMARY KEY (id);
 
@@ -435,7 +476,7 @@ ALTER TABLE ONLY public.refusal
     ADD CONSTRAINT uq_refusal_reason_calling_ae_title_sop_class_uid UNIQUE (reason, calling_ae_title, sop_class_uid);
 
 ALTER TABLE ONLY public.report
-    ADD CONSTRAINT uq_report_study_id_sop_instance_uid UNIQUE (study_id, sop_instance_uid);
+    ADD CONSTRAINT uq_report_study_id_source_report_key UNIQUE (study_id, source, report_key);
 
 ALTER TABLE ONLY public.series
     ADD CONSTRAINT uq_series_study_id_series_instance_uid UNIQUE (study_id, series_instance_uid);
@@ -467,6 +508,22 @@ CREATE INDEX ix_instance_series_id ON public.instance USING btree (series_id);
 CREATE INDEX ix_issued_sr_study_id ON public.issued_sr USING btree (study_id);
 
 CREATE INDEX ix_mpps_study_instance_uids ON public.mpps USING gin (study_instance_uids) WHERE (state = 'IN PROGRESS'::text);
+
+CREATE INDEX ix_report_message_accession_numbers ON public.report_message USING gin (accession_numbers) WHERE (state = ANY (ARRAY['pending'::text, 'linked'::text]));
+
+CREATE INDEX ix_report_message_sha256 ON public.report_message USING btree (sha256);
+
+CREATE INDEX ix_report_message_source_report_key ON public.report_message USING btree (source, report_key);
+
+CREATE INDEX ix_report_message_study_instance_uids ON public.report_message USING gin (study_instance_uids) WHERE (state = ANY (ARRAY['pending'::text, 'linked'::text]));
+
+CREATE INDEX ix_report_message_trouble ON public.report_message USING btree (state, id) WHERE (state = ANY (ARRAY['pending'::text, 'quarantined'::text, 'dead'::text]));
+
+CREATE INDEX ix_report_message_waiting ON public.report_message USING btree (id) WHERE (state = 'waiting'::text);
+
+CREATE INDEX ix_report_parser_version ON public.report USING btree (parser_version);
+
+CREATE INDEX ix_report_source_report_key ON public.report USING btree (source, report_key);
 
 CREATE INDEX ix_report_study_id ON public.report USING btree (study_id);
 

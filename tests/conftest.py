@@ -90,6 +90,7 @@ class RunningNode:
             "STORAGE__ROOT": str(root),
             "DICOM__PORT": "0",
             "WEB__PORT": "0",
+            "HL7__PORT": "0",
             "DICOM__QUIET_SECONDS_RADIOGRAPH": "1",
             "DICOM__QUIET_SECONDS_CT": "2",
             "DICOM__UNKNOWN_CALLERS": '["echo", "store", "find", "move", "get", "commitment", "mpps", "availability"]',

@@ -1,6 +1,6 @@
 """TLS by BCP 195: RFC 8996 and RFC 9325 (PS3.15 B.12). Contexts alone: connection.py does the handshake.
 
-Called when the server starts and by whoever calls a peer over TLS.
+Called when a server of the node starts (DICOM, HL7) and by whoever calls a peer over TLS.
 """
 
 import socket
@@ -69,6 +69,10 @@ class _Renewing(ssl.SSLContext):
 
     def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> ssl.SSLSocket:
         return self._current().wrap_socket(sock, *args, **options)
+
+    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
+        """What asyncio asks for."""
+        return self._current().wrap_bio(*args, **options)
 
     def _current(self) -> ssl.SSLContext:
         with self._lock:

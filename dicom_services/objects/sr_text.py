@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pydicom.dataset import Dataset
 
 from dicom_services.objects.attributes import items, numbers, text, value, words
-from dicom_services.objects.section_headings import heading_of, known_heading
+from radir_node.documents.section_headings import heading_of, known_heading
 
 OWN_MANUFACTURER = "RadIR node"
 OWN_CODING_SCHEME = "99RADIR"

@@ -128,6 +128,8 @@ def _case(match: Match) -> str:
     if match.sentences:
         quoted = " ".join(sentence.strip() for sentence in match.sentences[:_MAX_SENTENCES])
         sentences.append(f"From its report: {quoted}")
+    if match.report_note:
+        sentences.append(f"{match.report_note}.")
     elif not match.has_report:
         sentences.append("No report is held for this case.")
     return " ".join(sentences)

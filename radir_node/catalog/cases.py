@@ -19,6 +19,10 @@ class CaseReport:
 
     text: str
     tags: tuple[Tag, ...]
+    language: str = "en"
+    """Of the lexicon that it was read with; empty where it is in another language: it was not parsed."""
+    identifiers: tuple[str, ...] = ()
+    """Names of patient and physicians that the message held, beside those of the study."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +138,9 @@ def _case(row: sa.Row[Any], reports: Sequence[CaseReport]) -> Case:
 
 
 def _identifiers(row: sa.Row[Any]) -> tuple[str, ...]:
-    names = [*row.patient_name.replace("=", "^").split("^"), *row.referring_physician_name.replace("=", "^").split("^")]
-    values = [*names, row.patient_id, row.accession_number, row.study_id]
-    return tuple(dict.fromkeys(value.strip() for value in values if len(value.strip()) > 1))
+    """Names whole, as they came: their parts are known by where they stand in them."""
+    names = ("patient_name", "referring_physician_name", "patient_id", "accession_number", "study_id")
+    return tuple(dict.fromkeys(value for name in names if len(value := getattr(row, name).strip()) > 1))
 
 
 def _reports(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[CaseReport]]:
@@ -146,8 +150,10 @@ def _reports(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[Ca
         sa.select(report_tag).where(report_tag.c.report_id.in_(of_studies)).order_by(report_tag.c.span_start)
     ):
         span = (row.span_start, row.span_end, row.sentence_start, row.sentence_end)
-        tags.setdefault(row.report_id, []).append(Tag(row.finding, row.anatomy, Status(row.status), *span, row.rule))
+        said = Tag(row.finding, row.anatomy, Status(row.status), *span, row.rule, row.change)
+        tags.setdefault(row.report_id, []).append(said)
     found: dict[int, list[CaseReport]] = {}
     for row in connection.execute(sa.select(report).where(report.c.study_id.in_(ids)).order_by(report.c.id)):
-        found.setdefault(row.study_id, []).append(CaseReport(row.text, tuple(tags.get(row.id, ()))))
+        shown = CaseReport(row.text, tuple(tags.get(row.id, ())), row.language, tuple(row.identifiers))
+        found.setdefault(row.study_id, []).append(shown)
     return found

@@ -18,8 +18,10 @@ INDEX = "index_study"
 PUSH = "push_similar_cases"
 DELIVER = "deliver_objects"
 REPORT = "report_commitments"
+LINK = "link_reports"
+REPARSE = "reparse_reports"
 
-PRIORITIES = {SETTLE: 1, INDEX: 0, PUSH: -1, DELIVER: -1, REPORT: -1}
+PRIORITIES = {SETTLE: 1, LINK: 1, INDEX: 0, PUSH: -1, DELIVER: -1, REPORT: -1, REPARSE: -2}
 """A job blocks later ones of its study even while it waits for its next try, unless they have a higher priority: a push
 to a PACS that is away must hold up neither its own study nor the queue."""
 CARE_PRIORITY = 2
@@ -61,6 +63,19 @@ def defer_to_peer(
     """
     priority = PRIORITIES[task] - (at is not None)
     _defer(app, connection, [_job(app, task, f"{task}:{peer}", at, priority, peer=peer)])
+
+
+def defer_once(app: procrastinate.App, connection: sa.Connection, task: str) -> bool:
+    """Enqueue a `task` that does all there is to do, unless one is waiting already; say whether it was enqueued.
+
+    One that starts before this transaction commits may miss what it writes: care finds such work (`adopt`).
+    Raises DatabaseDown.
+    """
+    waits = "select exists (select from jobs.procrastinate_jobs where task_name = :task and status = 'todo')"
+    if connection.execute(sa.text(waits), {"task": task}).scalar_one():
+        return False
+    _defer(app, connection, [_job(app, task, task, None, PRIORITIES[task])])
+    return True
 
 
 def _job(

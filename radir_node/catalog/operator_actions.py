@@ -20,6 +20,8 @@ class Action(StrEnum):
     RETRY_DELIVERIES = "retry deliveries"
     RETRY_REPORTS = "retry commitment reports"
     ECHO = "C-ECHO"
+    REPLAY_REPORTS = "read reports again"
+    DISCARD_REPORTS = "discard reports"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,15 @@ Functions inside the transactions of studies.py.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from sqlalchemy.dialects.postgresql import insert
 
-from radir_node.catalog.tables import embedding, index_change, instance, measure, report, report_tag, series
+from radir_node.catalog.report_rows import DICOM, StandingReport, write_report
+from radir_node.catalog.tables import embedding, index_change, instance, measure, report, series
 from radir_node.catalog.vectors import model_key
 from radir_node.domain.indexing import Outcome
-from radir_node.domain.report import Tag
 
 _CONTENT = """
     select series_id, md5(string_agg(sop_instance_uid || ' ' || sha256, ',' order by sop_instance_uid)) as content
@@ -55,35 +53,11 @@ def write_outcome(connection: sa.Connection, study_id: int, outcome: Outcome) ->
 
 
 def _write_reports(connection: sa.Connection, study_id: int, outcome: Outcome) -> None:
-    connection.execute(sa.delete(report).where(report.c.study_id == study_id))
-    for text, tags in outcome.reports:
-        report_id = connection.execute(
-            insert(report)
-            .values(
-                study_id=study_id,
-                sop_instance_uid=text.source_sop_instance_uid,
-                title=text.title,
-                text=text.text,
-                parser_version=outcome.parser_version,
-            )
-            .returning(report.c.id)
-        ).scalar_one()
-        rows = [{**_tag_values(tag), "report_id": report_id} for tag in tags]
-        if rows:
-            connection.execute(sa.insert(report_tag), rows)
-
-
-def _tag_values(tag: Tag) -> dict[str, Any]:
-    return {
-        "finding": tag.finding,
-        "anatomy": tag.anatomy,
-        "status": tag.status,
-        "span_start": tag.start,
-        "span_end": tag.end,
-        "sentence_start": tag.sentence_start,
-        "sentence_end": tag.sentence_end,
-        "rule": tag.rule,
-    }
+    """Reports that came through other channels stay as they are."""
+    connection.execute(sa.delete(report).where(report.c.study_id == study_id, report.c.source == DICOM))
+    for text, parsed in outcome.reports:
+        stands = StandingReport(study_id, DICOM, text.source_sop_instance_uid, text.title, text.text)
+        write_report(connection, stands, parsed)
 
 
 def _write_vectors(connection: sa.Connection, study_id: int, outcome: Outcome) -> None:

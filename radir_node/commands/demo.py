@@ -32,6 +32,7 @@ def demo(
     os.environ.update({f"RADIR_DICOM__{key}": value for key, value in quick.items()})
     os.environ.update({"RADIR_STORAGE__ROOT": str(root), "RADIR_DATABASE__URL": ""})
     os.environ.setdefault("RADIR_WEB__PORT", "0")
+    os.environ.setdefault("RADIR_HL7__PORT", "0")
     with ExitStack() as stack:
         if triton:
             stack.enter_context(running_triton(console))

@@ -1,22 +1,19 @@
 """`radir deliveries` and `radir commitments`: what peers have not got yet, why, and the order to try it again."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from radir_node.commands.orders import Ids, chosen, command_line_operator
 from radir_node.commands.session import console, opened_node, print_json
 from radir_node.errors import UserError
-
-if TYPE_CHECKING:
-    from radir_node.node.operator import Operator
 
 deliveries = typer.Typer(help="Objects that are to be sent to peers.")
 commitments = typer.Typer(help="Storage commitment reports that are owed to peers.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Ids = Annotated[list[int] | None, typer.Argument(help="Numbers of the list.", metavar="[ID]...")]
 All = Annotated[bool, typer.Option("--all", help="Everything that was given up.")]
 
 
@@ -44,26 +41,14 @@ def list_commitments(context: typer.Context, as_json: Json = False) -> None:
 def retry_deliveries(ids: Ids = None, everything: All = False) -> None:
     """Send what was given up after all."""
     with opened_node() as node:
-        _say(_operator(node).retry_deliveries(_chosen(ids, everything)), ids, "delivery")
+        _say(command_line_operator(node).retry_deliveries(chosen(ids, everything)), ids, "delivery")
 
 
 @commitments.command("retry")
 def retry_commitments(ids: Ids = None, everything: All = False) -> None:
     """Bring reports that were given up to their peers after all."""
     with opened_node() as node:
-        _say(_operator(node).retry_reports(_chosen(ids, everything)), ids, "report")
-
-
-def _operator(node: Any) -> "Operator":
-    from radir_node.node.operator import COMMAND_LINE, Operator
-
-    return Operator(node, COMMAND_LINE)
-
-
-def _chosen(ids: Sequence[int] | None, everything: bool) -> Sequence[int] | None:
-    if bool(ids) == everything:
-        raise UserError("say which: numbers of the list, or --all")
-    return ids or None
+        _say(command_line_operator(node).retry_reports(chosen(ids, everything)), ids, "report")
 
 
 def _say(revived: int, ids: Sequence[int] | None, kind: str) -> None:

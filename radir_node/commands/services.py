@@ -1,4 +1,4 @@
-"""`radir up | scp | worker | web`: the services, each in the foreground until SIGTERM."""
+"""`radir up | scp | worker | web | hl7`: the services, each in the foreground until SIGTERM."""
 
 import typer
 
@@ -6,12 +6,12 @@ from radir_node.commands.session import configured, opened_node
 
 
 def up() -> None:
-    """Run the whole node in the foreground: DICOM server, worker and pages; SIGTERM ends it gracefully."""
+    """Run the whole node in the foreground: DICOM server, worker, pages, HL7; SIGTERM ends it gracefully."""
     from radir_node.node.supervisor import Supervisor  # each verb imports only what it runs
 
     with opened_node() as node:
         _ = node.database  # the embedded Postgres starts, and migrates, before its users
-        Supervisor().run()
+        Supervisor(("scp", "worker", "web", *(("hl7",) if node.settings.hl7.enabled else ()))).run()
 
 
 def scp() -> None:
@@ -22,7 +22,7 @@ def scp() -> None:
 
 
 def worker() -> None:
-    """Run the worker: completion, indexing, pushing and index care."""
+    """Run the worker: completion, indexing, linking of reports, pushing and index care."""
     from radir_node.node.worker import run_worker
 
     with opened_node() as node:
@@ -37,6 +37,14 @@ def web() -> None:
         run_web(node)
 
 
+def hl7() -> None:
+    """Take reports by HL7 v2 messages over MLLP."""
+    from radir_node.node.hl7_service import run_hl7
+
+    with opened_node() as node:
+        run_hl7(node)
+
+
 def add_to(app: typer.Typer) -> None:
-    for verb in (up, scp, worker, web):
+    for verb in (up, scp, worker, web, hl7):
         app.command()(verb)

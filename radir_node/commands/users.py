@@ -1,4 +1,4 @@
-"""`radir user add`: local accounts of the pages."""
+"""`radir user add`: local accounts of people and of programs that send reports."""
 
 import sys
 from typing import Annotated
@@ -8,19 +8,20 @@ import typer
 from radir_node.commands.session import console, opened_node
 from radir_node.errors import UserError
 
-app = typer.Typer(help="Local accounts of the pages.", no_args_is_help=True)
+app = typer.Typer(help="Local accounts of people and programs.", no_args_is_help=True)
 
-ROLES = ("viewer", "admin")
+ROLES = ("viewer", "admin", "sender")
+ROLE_HELP = "viewer, admin, or sender: a program that submits reports and sees nothing"
 MIN_PASSWORD = 8
 
 
 @app.callback()
 def users() -> None:
-    """Local accounts of the pages."""
+    """Local accounts of people and programs."""
 
 
 @app.command()
-def add(name: str, role: Annotated[str, typer.Option(help="viewer or admin")] = "viewer") -> None:
+def add(name: str, role: Annotated[str, typer.Option(help=ROLE_HELP)] = "viewer") -> None:
     """Make an account, or change its password; the password is read from standard input."""
     if role not in ROLES:
         raise UserError(f"--role: {role!r} is not one of {', '.join(ROLES)}")

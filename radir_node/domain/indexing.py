@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from radir_node.domain.embedding import Encoded, ModelVersion
-from radir_node.domain.report import ReportText, Tag
+from radir_node.domain.report import ParsedReport, ReportText
 from radir_node.domain.study import InstanceHeader, Modality, StudyState
 
 
@@ -30,8 +30,7 @@ class Outcome:
     modality: Modality | None = None
     model: ModelVersion | None = None
     encoded: tuple[Encoded, ...] = ()
-    reports: tuple[tuple[ReportText, tuple[Tag, ...]], ...] = ()
-    parser_version: str = ""
+    reports: tuple[tuple[ReportText, ParsedReport], ...] = ()
     not_indexable: Mapping[str, str] = field(default_factory=dict)
     """SOP Instance UID -> reason."""
     kept: frozenset[str] = frozenset()

@@ -62,6 +62,8 @@ class Match:
     """Readable tags, e.g. "pleural effusion, right"."""
     shared_findings: tuple[str, ...] = ()
     has_report: bool = False
+    report_note: str = ""
+    """What keeps its report from being read ("Report not parsed: not in English"): there may be findings in it."""
     completion: Completion = Completion.OPEN
     """How it was established that all of the study had arrived."""
 

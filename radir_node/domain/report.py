@@ -41,3 +41,13 @@ class Tag:
     rule: str
     change: str = ""
     """What has become of it since the last time: new, increased, stable or decreased; empty where nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedReport:
+    """What was read from one report."""
+
+    tags: tuple[Tag, ...]
+    language: str
+    """Language of the lexicon that was used; empty where the text is in another one: it was not parsed."""
+    parser_version: str

@@ -14,9 +14,10 @@ from radir_node.domain.report import ReportText
 from radir_node.domain.study import InstanceHeader, Modality, PreparedStudy, StudyState
 from radir_node.encoders.protocol import RadiographEncoder, VolumeEncoder
 from radir_node.errors import NotIndexable, TransientError
-from radir_node.reports.parser import PARSER_VERSION, parse
+from radir_node.ingest.link_reports import read_report
 
 if TYPE_CHECKING:
+    from radir_node.catalog.report_linking import ReportLinking
     from radir_node.catalog.studies import Studies
 
 log = structlog.get_logger()
@@ -40,6 +41,7 @@ class Indexer:
     """The collaborators of the indexing job."""
 
     studies: "Studies"
+    reports: "ReportLinking"
     reader: StudyReader
     radiographs: RadiographEncoder
     volumes: VolumeEncoder
@@ -54,6 +56,7 @@ class Indexer:
         work = self.studies.start(study_id)
         if work is None:
             return
+        self.reports.study_came(study_id)
         try:
             outcome = self._outcome(work)
             written = self.studies.finish(work, outcome)
@@ -70,13 +73,13 @@ class Indexer:
     def _outcome(self, work: StudyWork) -> Outcome:
         instances = [(self.root / path, header) for path, header in work.instances]
         texts, unread = self.reader.reports(instances)
-        reports = tuple((text, parse(text.text)) for text in texts)
+        reports = tuple((text, read_report(text.text)) for text in texts)
         prepared = self.reader.prepare(instances)
         model = (self.volumes if prepared.modality is Modality.CT else self.radiographs).version
         fresh, kept = _changed(prepared, {unit for unit, made_by in work.unchanged.items() if made_by == model.id})
         encoded, unencoded = self._encode(fresh, instances)
         reasons = {**unread, **unencoded}
-        read = Outcome(StudyState.NOT_INDEXABLE, reports=reports, parser_version=PARSER_VERSION, not_indexable=reasons)
+        read = Outcome(StudyState.NOT_INDEXABLE, reports=reports, not_indexable=reasons)
         if not encoded and not kept:
             return replace(read, reason=summary(reasons))
         self.reader.save_preview(prepared, work.study_id)

@@ -20,6 +20,8 @@ from radir_node.catalog.intake import Intake
 from radir_node.catalog.migrate import ensure_secret, upgrade
 from radir_node.catalog.procedure_steps import ProcedureSteps
 from radir_node.catalog.query_retrieve import Holdings
+from radir_node.catalog.report_inbox import ReportInbox
+from radir_node.catalog.report_linking import ReportLinking
 from radir_node.catalog.studies import Studies
 from radir_node.catalog.transitions import QuietTimes
 from radir_node.catalog.vectors import Vectors
@@ -30,6 +32,7 @@ from radir_node.settings import Settings
 
 if TYPE_CHECKING:  # a process that only receives or answers queries loads neither FAISS nor models
     from radir_node.index.similarity import SimilarityIndex
+    from radir_node.reports.display import SiteRules
     from radir_node.search.similar import Search
 
 MODELS = {Modality.CXR: "cxr_starter", Modality.CT: "ct_densitometry"}
@@ -74,6 +77,14 @@ class Node:
     @cached_property
     def intake(self) -> Intake:
         return Intake(self.database, self.job_app, self.secret, self.quiet_times, self.settings.dicom.duplicate_policy)
+
+    @cached_property
+    def report_inbox(self) -> ReportInbox:
+        return ReportInbox(self.database, self.job_app, self.settings.reports.keep_messages)
+
+    @cached_property
+    def report_linking(self) -> ReportLinking:
+        return ReportLinking(self.database, self.job_app)
 
     @cached_property
     def deliveries(self) -> Deliveries:
@@ -143,10 +154,21 @@ class Node:
         return {modality: model_version(self.model_repository / name) for modality, name in MODELS.items()}
 
     @cached_property
+    def site_rules(self) -> "SiteRules":
+        """What this site settles for the sentences that it shows. Raises InvalidSetting."""
+        from radir_node.reports.dates import DateOrder
+        from radir_node.reports.display import SiteRules
+        from radir_node.reports.presidio import presidio_recognizer
+
+        reports = self.settings.reports
+        order = DateOrder(reports.date_order) if reports.date_order else None
+        return SiteRules(order, presidio_recognizer() if reports.recognizer == "presidio" else None)
+
+    @cached_property
     def search(self) -> "Search":
         from radir_node.search.similar import Search
 
-        return Search(self.cases, self.vectors, self.index, self.models)
+        return Search(self.cases, self.vectors, self.index, self.models, self.site_rules)
 
 
 def shipped_models() -> Path:

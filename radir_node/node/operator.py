@@ -4,12 +4,14 @@ Reads are free; see radir_node.catalog.exchange.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from radir_node.catalog.operator_actions import Action, OperatorActions
-from radir_node.errors import RadirError, UnknownStudy, UserError
+from radir_node.errors import RadirError, UnknownStudy, UnreadableReport, UserError
 from radir_node.node.node import Node
 from radir_node.node.peers import echo_seconds
+from radir_node.node.report_sources import submissions
 
 COMMAND_LINE = "command line"
 
@@ -46,6 +48,24 @@ class Operator:
         revived = self.node.commitments.retry(ids)
         self._note(Action.RETRY_REPORTS, f"{revived} wait again")
         return revived
+
+    def replay_reports(self, ids: Sequence[int] | None = None) -> int:
+        """Read dead letters again, link what is quarantined or pending anew: all or those named; return how many."""
+        inbox, reports = self.node.report_inbox, self.node.settings.reports
+        again = 0
+        for letter in inbox.dead_letters(ids):
+            with suppress(UnreadableReport):
+                inbox.reread(letter, submissions(letter.channel, letter.payload, letter.source, reports))
+                again += 1
+        again += inbox.retry(ids)
+        self._note(Action.REPLAY_REPORTS, f"{again} are linked anew")
+        return again
+
+    def discard_reports(self, ids: Sequence[int]) -> int:
+        """Remove the content of messages in trouble for good; return how many."""
+        gone = self.node.report_inbox.discard(ids)
+        self._note(Action.DISCARD_REPORTS, f"{gone} are discarded")
+        return gone
 
     def echo(self, peer: str) -> float:
         """Verify a peer of the configuration; return the seconds it took. Raises as echo_seconds."""

@@ -2,27 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, get_args
 
 from radir_node.catalog.accounts import Accounts
 from radir_node.catalog.cases import Case
 from radir_node.domain import anatomy
 from radir_node.domain.match import Query, SimilarCases
+from radir_node.domain.received_report import Channel, Submission
 from radir_node.domain.report import Status
-from radir_node.errors import UnknownStudy
+from radir_node.errors import UnknownStudy, UnreadableReport
 from radir_node.node.dicom_report import dicom_state
 from radir_node.node.health import HealthReport
 from radir_node.node.node import Node
 from radir_node.node.operator import Operator
 from radir_node.node.reader import preview_path
+from radir_node.node.report_sources import put_payload, submissions
+from radir_node.node.report_state import report_state
 from radir_node.node.scales import Scales
 from radir_node.node.similar_series import SimilarSeries
 from radir_node.node.status import ready
 from radir_node.reports.display import finding_labels
-from radir_node.search.similar import sentences
+from radir_node.search.similar import report_note
 from radir_node.web.dicom_state import DicomState
-from radir_node.web.ports import AnatomyChoice, Health, MatchScale, StudyCard, User
+from radir_node.web.ports import AnatomyChoice, Health, MatchScale, Role, StudyCard, User
+from radir_node.web.report_state import ReportState
 
+ROLES: Mapping[str, Role] = {role: role for role in get_args(Role)}
 ACTOR = "pages:{user}"
 """Who saw a case or did something, in the rows of the audit."""
 
@@ -43,7 +48,7 @@ class Pages:
 
     def authenticate(self, username: str, password: str) -> User | None:
         role = self.accounts.role(username, password)
-        return User(username, "admin" if role == "admin" else "viewer") if role else None
+        return User(username, ROLES[role]) if role else None
 
     def lookup(self, *, study_uid: str = "", accession: str = "") -> StudyCard | None:
         found = self.node.cases.by_uid(study_uid) if study_uid else self.node.cases.by_accession(accession)
@@ -71,7 +76,7 @@ class Pages:
 
     def report_sentences(self, study_instance_uid: str, anatomy: str) -> tuple[str, ...]:
         found = self.node.cases.by_uid(study_instance_uid)
-        return sentences(found, anatomy) if found else ()
+        return self.node.search.sentences(found, anatomy) if found else ()
 
     def sr(self, query: Query, user: str) -> bytes:
         return self.series.document(query, ACTOR.format(user=user)).read_bytes()
@@ -97,8 +102,32 @@ class Pages:
     def retry_reports(self, ids: Sequence[int] | None, user: str) -> int:
         return self._operator(user).retry_reports(ids)
 
+    def reports(self) -> ReportState:
+        return report_state(self.node)
+
+    def submit_report(self, key: str, body: bytes, content_type: str, user: str) -> None:
+        self._submit(Channel.REST, put_payload(key, body, content_type), user)
+
+    def submit_fhir(self, body: bytes, user: str) -> None:
+        self._submit(Channel.FHIR, body, user)
+
+    def replay_reports(self, ids: Sequence[int] | None, user: str) -> int:
+        return self._operator(user).replay_reports(ids)
+
+    def discard_reports(self, ids: Sequence[int], user: str) -> int:
+        return self._operator(user).discard_reports(ids)
+
     def ready(self) -> Mapping[str, bool]:
         return ready(self.node)
+
+    def _submit(self, channel: Channel, payload: bytes, source: str) -> None:
+        """The name of the account is the name of the source."""
+        try:
+            said = submissions(channel, payload, source, self.node.settings.reports)
+        except UnreadableReport as error:
+            self.node.report_inbox.accept([Submission(channel, source, payload, reason=str(error))])
+            raise
+        self.node.report_inbox.accept(said)
 
     def _operator(self, user: str) -> Operator:
         return Operator(self.node, ACTOR.format(user=user))
@@ -125,6 +154,7 @@ class Pages:
             searchable=case.has_vectors,
             has_preview=preview_path(self.node.preview_folder, case.id).is_file(),
             has_report=bool(case.reports),
+            report_note=report_note(case),
             findings=finding_labels(tags),
             anatomies=tuple(
                 AnatomyChoice(key, anatomy.label(key), any(anatomy.is_at_or_below(said, key) for said in spoken_of))

@@ -15,7 +15,6 @@ from radir_node.errors import InvalidSetting, RadirError
 
 log = structlog.get_logger()
 
-SERVICES = ("scp", "worker", "web")
 PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 40.0
 STEADY_SECONDS = 60.0
@@ -68,7 +67,7 @@ class Service:
 class Supervisor:
     """Children by service name. `run` blocks until a signal."""
 
-    def __init__(self, services: Sequence[str] = SERVICES) -> None:
+    def __init__(self, services: Sequence[str]) -> None:
         self._services = [Service(name) for name in services]
         self._stopping = False
 

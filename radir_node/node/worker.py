@@ -8,6 +8,7 @@ from radir_node.catalog import jobs
 from radir_node.errors import RadirError, TransientError
 from radir_node.index.care import sweep
 from radir_node.ingest.index_study import Indexer
+from radir_node.ingest.link_reports import ReportReader
 from radir_node.node.commitment import report_commitments, request_commitments
 from radir_node.node.delivery import deliver
 from radir_node.node.encoders import radiograph_encoder, volume_encoder
@@ -15,6 +16,7 @@ from radir_node.node.node import Node
 from radir_node.node.pacs_count import pacs_count
 from radir_node.node.reader import DicomReader
 from radir_node.node.similar_series import SimilarSeries
+from radir_node.reports.parser import PARSER_VERSION
 
 log = structlog.get_logger()
 
@@ -34,7 +36,7 @@ def run_worker(node: Node) -> None:
     app = jobs.job_app(node.database.url)
     with radiograph_encoder(node) as radiographs, volume_encoder(node) as volumes:
         reader = DicomReader(node.preview_folder)
-        register(app, node, Indexer(node.studies, reader, radiographs, volumes, node.root))
+        register(app, node, Indexer(node.studies, node.report_linking, reader, radiographs, volumes, node.root))
         app.run_worker(
             concurrency=2,
             fetch_job_polling_interval=1.0,
@@ -71,6 +73,16 @@ def register(app: procrastinate.App, node: Node, indexer: Indexer) -> None:
     def report_owed(peer: str) -> None:
         report_commitments(node, peer)
 
+    report_reader = ReportReader(node.report_linking)
+
+    @app.task(name=jobs.LINK, retry=RETRY)
+    def link_reports() -> None:
+        report_reader.link()
+
+    @app.task(name=jobs.REPARSE, retry=RETRY)
+    def reparse_reports() -> None:
+        report_reader.reparse()
+
     @app.periodic(cron="* * * * * */5")
     @app.task(name="recover_stalled", queueing_lock="recover_stalled", priority=jobs.CARE_PRIORITY)
     async def recover_stalled(timestamp: int) -> None:
@@ -103,6 +115,9 @@ def care(node: Node) -> None:
     studies, peers, callers = node.studies.adopt(), node.deliveries.adopt(), node.commitments.adopt()
     if studies or peers or callers:
         log.warning("adopted", studies=studies, peers=peers, callers=callers)
+    node.report_inbox.adopt()
+    node.report_linking.adopt()
+    node.report_linking.outdated(PARSER_VERSION)
     node.completion.forget_old()
     node.procedure_steps.forget_old()
     node.commitments.forget_old()

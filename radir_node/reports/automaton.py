@@ -97,6 +97,7 @@ class Automaton:
         root = _Node()
         for phrase, kind, meaning in phrases:
             _add(phrase, kind, meaning, root)
+        self._start = root
         self._root = _State((root,))
         self._states: dict[tuple[_Node, ...], _State] = {}
         self._kinds = range(kinds)
@@ -105,6 +106,21 @@ class Automaton:
     def begins_with(self, word: str) -> bool:
         """Tell whether a phrase may begin with the word."""
         return self._step(self._root, word) is not None
+
+    def vocabulary(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Give every word that stands in a phrase, and every stem; digits are left out."""
+        words: set[str] = set()
+        stems: set[str] = set()
+        todo, seen = [self._start], {self._start}
+        while todo:
+            node = todo.pop()
+            words.update(node.words)
+            stems.update(node.stems)
+            further = {following for nodes in (*node.words.values(), *node.stems.values()) for following in nodes}
+            further.update(node.anything, (following for _, following in node.patterns))
+            todo += further - seen
+            seen |= further
+        return frozenset(words), frozenset(stems)
 
     def find(self, words: Sequence[str]) -> list[list[Hit]]:
         """List the hits of each kind, left to right, the longest at each place.

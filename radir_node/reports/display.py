@@ -3,33 +3,70 @@
 Whole reports are never shown from here. Called by search, whose matches go to pages, SR and JSON.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import datetime as dt
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 from radir_node.domain.anatomy import SITES, AnatomyRef, is_at_or_below, nearest
 from radir_node.domain.embedding import GLOBAL
 from radir_node.domain.report import Status, Tag
-from radir_node.reports.parser import default_site, finding_label
-from radir_node.reports.scrub import is_communication, known_identifiers, scrub
+from radir_node.reports.dates import DateOrder, read_order
+from radir_node.reports.identifiers import IdentifierRecognizer
+from radir_node.reports.parser import LANGUAGE, default_site, finding_label
+from radir_node.reports.people import is_communication
+from radir_node.reports.scrub import scrubber
 
 MOST_SENTENCES = 4
+_LANGUAGE_NAMES = {"en": "English"}
+"""Of the lexicons there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRules:
+    """What a site settles once for all sentences that it shows."""
+
+    date_order: DateOrder | None = None
+    """How its sources write dates of numbers alone; None = it is read from each report."""
+    recognizer: IdentifierRecognizer | None = None
+    """Finds more identifiers than the rules do."""
+
+
+NOTHING_SETTLED = SiteRules()
 
 
 def shown_sentences(
-    text: str, tags: Sequence[Tag], anatomy: str = GLOBAL, identifiers: Collection[str] = ()
+    text: str,
+    tags: Sequence[Tag],
+    anatomy: str = GLOBAL,
+    identifiers: Collection[str] = (),
+    *,
+    study_date: dt.date | None = None,
+    site: SiteRules = NOTHING_SETTLED,
 ) -> tuple[str, ...]:
     """Choose at most four sentences of a report that speak of an anatomy or a part of it, scrubbed, in text order.
 
     Sentences that state or suspect a finding are chosen; where there is none, those that deny one. tags: of this text,
-    from parse. identifiers: names, ids and accession number of the patient and physicians of this very study.
-    Raises UnknownAnatomy.
+    from parse. identifiers: names (whole, as in PN), ids and accession number of the patient and the physicians of this
+    very study. study_date: the day that dates are told from ("3 months earlier"); without it they are taken out.
+    Raises UnknownAnatomy, and whatever the site's recognizer raises.
     """
     here = [tag for tag in tags if is_at_or_below(tag.anatomy, anatomy)]
-    known = known_identifiers(identifiers)
+    order = site.date_order or read_order(text, study_date)
+    scrub = scrubber(identifiers, study_date=study_date, order=order, recognizer=site.recognizer).scrub
     for wanted in (_is_believed, _is_denied):
         sentences = _sentences(text, here, wanted)
         if sentences:
-            return tuple(dict.fromkeys(scrub(sentence, known) for sentence in sentences))[:MOST_SENTENCES]
+            return tuple(islice(_once(map(scrub, sentences)), MOST_SENTENCES))
     return ()
+
+
+def reason_not_parsed(language: str) -> str:
+    """Say why a report has no tags, and so no sentences and findings to show; empty where it was parsed.
+
+    language: of the parsed report (ParsedReport.language).
+    """
+    return "" if language else f"not parsed: not in {_LANGUAGE_NAMES[LANGUAGE]}"
 
 
 def finding_labels(tags: Iterable[Tag]) -> tuple[str, ...]:
@@ -71,6 +108,15 @@ def _sentences(text: str, tags: Sequence[Tag], wanted: Callable[[Tag], bool]) ->
     spans = dict.fromkeys((tag.sentence_start, tag.sentence_end) for tag in tags if wanted(tag))
     sentences = (" ".join(text[start:end].split()) for start, end in spans)
     return [sentence for sentence in sentences if not is_communication(sentence)]
+
+
+def _once(sentences: Iterable[str]) -> Iterator[str]:
+    """Pass each sentence on the first time; those that are not asked for are not scrubbed."""
+    seen: set[str] = set()
+    for sentence in sentences:
+        if sentence not in seen:
+            seen.add(sentence)
+            yield sentence
 
 
 def _meet(part: str, whole: str) -> bool:

@@ -113,10 +113,10 @@ class Headings:
 @cache
 def load_lexicon(language: str) -> Lexicon:
     """Load and compile the lexicon of a language. Raises FileNotFoundError when there is none."""
-    anatomy, context = _read(language, "anatomy"), _read(language, "context")
-    findings = {kind: _read(language, kind) for kind in FINDING_FILES}
+    anatomy, context = read_words(language, "anatomy"), read_words(language, "context")
+    findings = {kind: read_words(language, kind) for kind in FINDING_FILES}
     phrases = (
-        *((phrase, FINDING, "") for phrase in _read(language, "distractors")),
+        *((phrase, FINDING, "") for phrase in read_words(language, "distractors")),
         *(found for entries in findings.values() for found in _finding_phrases(entries)),
         *_site_phrases(anatomy),
         *((phrase, kind, group) for kind, groups in _CUES.items() for group in groups for phrase in context[group]),
@@ -129,7 +129,7 @@ def load_lexicon(language: str) -> Lexicon:
         families=tuple(anatomy["families"]),
         connectors=frozenset(anatomy["connectors"]) | {part for family in anatomy["families"] for part in family},
         label_values={word: group for group in ("label_absent", "label_uncertain") for word in context[group]},
-        headings=Headings(**_read(language, "sections")),
+        headings=Headings(**read_words(language, "sections")),
     )
 
 
@@ -220,7 +220,8 @@ def _check(entry: Mapping[str, Any]) -> None:
         raise ValueError(f"anatomy.yaml: {site} has side and code {expected} in the vocabulary")
 
 
-def _read(language: str, name: str) -> Any:
+def read_words(language: str, name: str) -> Any:
+    """Read one file of a language. Raises FileNotFoundError when there is none."""
     return _load(resources.files(__package__).joinpath("lexicon", language, f"{name}.yaml").read_text(encoding="utf-8"))
 
 

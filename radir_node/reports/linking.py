@@ -12,6 +12,8 @@ from radir_node.reports.automaton import Hit
 from radir_node.reports.context import Cues, judge
 from radir_node.reports.lexicon import CLAUSE, SIDE, SITE, Finding, Lexicon, lies_in
 
+DENIAL = "denied"
+"""Rule of a phrase that by itself denies its finding."""
 _VAGUE = frozenset(("lung_segment",))
 """Sites that say less than any other part of the same organ."""
 _JOINING = frozenset(("and", "with", "without", ","))
@@ -103,7 +105,8 @@ def link(clause: Clause) -> list[tuple[FindingMention, str, str]]:
     shares = _share_out(clause)
     for mention, owned in zip(clause.mentions, shares, strict=True):
         outside = [site for site in owned if not mention.holds(site)]
-        sites = owned if outside else [*owned, *_nearest(mention, clause, shares)]
+        says_all = outside or (owned and mention.why == DENIAL)  # "the lungs are clear" is said of the lungs alone
+        sites = owned if says_all else [*owned, *_nearest(mention, clause, shares)]
         rule = "nearest" if owned else "shared" if sites else "default"
         keys = _most_specific(_sided(mention, sites, clause)) if sites else []
         if not sites or mention.finding.keeps_site:

@@ -6,19 +6,18 @@ which the catalogue keeps with every report.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
-from radir_node.domain.report import Status, Tag
+from radir_node.domain.report import ParsedReport, Status, Tag
 from radir_node.reports.automaton import Hit
 from radir_node.reports.context import Cues, find_cues, judge, list_ends, read_change
 from radir_node.reports.language import is_written_in
 from radir_node.reports.lexicon import DENIED, FINDING, PLURAL, Lexicon, load_lexicon, lowered
-from radir_node.reports.linking import FindingMention, link, split_clauses
+from radir_node.reports.linking import DENIAL, FindingMention, link, split_clauses
 from radir_node.reports.sections import split_sections
 from radir_node.reports.sentences import split_sentences, split_words, word_places
 
-PARSER_VERSION = "2"
+PARSER_VERSION = "3"
 LANGUAGE = "en"
 
 Reading = tuple[str, str, Status, int, int, str, str]
@@ -31,16 +30,6 @@ _LONGEST_REMEMBERED = 300
 """Characters; a longer sentence will hardly come again."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedReport:
-    """What was read from one report."""
-
-    tags: tuple[Tag, ...]
-    language: str
-    """Language of the lexicon that was used; empty where the text is in another one: it was not parsed."""
-    parser_version: str = PARSER_VERSION
-
-
 def parse_report(text: str, language: str = LANGUAGE) -> ParsedReport:
     """Tag the findings of a report, in text order; text[tag.start:tag.end] is the mention.
 
@@ -50,7 +39,7 @@ def parse_report(text: str, language: str = LANGUAGE) -> ParsedReport:
     """
     low, lexicon = lowered(text), load_lexicon(language)
     if not is_written_in(low, language, lexicon):
-        return ParsedReport((), "")
+        return ParsedReport((), "", PARSER_VERSION)
     tags = [
         Tag(finding, anatomy, status, begin + start, begin + end, begin, stop, rule, change)
         for section in split_sections(low, lexicon)
@@ -58,7 +47,7 @@ def parse_report(text: str, language: str = LANGUAGE) -> ParsedReport:
         for begin, stop in split_sentences(text, low, section.start, section.end)
         for finding, anatomy, status, start, end, rule, change in _read(low[begin:stop], lexicon)
     ]
-    return ParsedReport(tuple(tags), language)
+    return ParsedReport(tuple(tags), language, PARSER_VERSION)
 
 
 def parse(text: str) -> tuple[Tag, ...]:
@@ -138,6 +127,6 @@ def _mention(hit: Hit, list_end: int, cues: Cues, lexicon: Lexicon) -> FindingMe
     start, end, meaning = hit
     finding = lexicon.findings[meaning.removeprefix(DENIED).removesuffix(PLURAL)]
     if meaning.startswith(DENIED):
-        return FindingMention(start, end, finding, Status.ABSENT, "denied")
+        return FindingMention(start, end, finding, Status.ABSENT, DENIAL)
     status, why = judge(cues, (start, end), lexicon, list_end=list_end)
     return FindingMention(start, end, finding, status, why, meaning.endswith(PLURAL))

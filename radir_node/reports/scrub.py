@@ -1,91 +1,85 @@
 """Take identifiers out of report sentences before anyone sees them. Used by display only.
 
-Known identifiers of the very study come first, then what looks like a date, a time, a number or a person. What is taken
-out is replaced by REMOVED, so that a reader sees that something stood there. Nothing of this is ever logged.
+Known identifiers of the very study come first, then what looks like a date, a person or a number, then what a
+recognizer of the site finds. What is taken out leaves REMOVED behind, so that a reader sees that something stood there.
+Where signs collide, a known identifier wins over a word of medicine, a word of medicine over every guess; words that
+deny or doubt stay always. Nothing of this is ever logged.
 """
 
+import datetime as dt
 import re
-from collections.abc import Collection
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 
-REMOVED = "[removed]"
+from radir_node.reports.dates import DateOrder, find_dates
+from radir_node.reports.identifiers import REMOVED, Identifier, IdentifierRecognizer
+from radir_node.reports.known import KnownIdentifiers, known_identifiers
+from radir_node.reports.medical_words import protected, without_medicine
+from radir_node.reports.numbers import find_ages, find_numbers
+from radir_node.reports.people import find_people
 
-_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|june?|july?|aug(?:ust)?"
-    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
-)
-"""Without May, which in reports is nearly always a verb and has patterns of its own."""
-_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
-_NAME = r"[^\W\d_][\w'’.-]*"
-_TITLE = r"(?:dr|doctor|prof|professor|mr|mrs|ms)"
-_CREDENTIALS = r"(?-i:M\.?D\.?|D\.?O\.?|Ph\.?D\.?|MBBS|FRCR|R\.?N\.?)(?!\w)"
-
-_DATES = (
-    r"\b\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:t\d{2}:?\d{2}(?::?\d{2})?)?\b",
-    r"\b\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})\b",
-    rf"\b{_DAY}[ -](?:of )?{_MONTH}(?:,?[ -]\d{{2,4}})?\b",
-    rf"\b{_MONTH}[ -]{_DAY}(?:,? ?\d{{4}})?\b",
-    rf"\b(?:{_DAY}[ -])?(?:{_MONTH}|may),?[ -](?:of )?(?:{_DAY},? )?(?:19|20)\d{{2}}\b",
-    rf"(?:(?<=\bon )|(?<=\bfrom )|(?<=\bof )|(?<=\bsince )|(?<=\bdated ))(?:{_DAY} may|may {_DAY})\b",
-    r"(?:(?<=\bon )|(?<=\bfrom )|(?<=\bto )|(?<=\bdated )|(?<=\bsince ))\d{1,2}/\d{1,2}\b",
-    r"\b(?:19|20)\d{2}\b(?!\s*(?:mm|cm|ml|cc|hu)\b)",
-    r"\b\d{1,2}:\d{2}(?::\d{2})?(?:\s*[ap]\.?m\b\.?)?",
-    r"\b\d{1,4}\s*(?:[ap]\.?m\b\.?|hours\b|hrs\b)",
-)
-_NUMBERS = (
-    r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
-    r"\bhttps?://\S+",
-    r"\b\d+(?:\.\d+){4,}\b",
-    r"(?<![\w.])\+?\(?\d{2,4}\)?(?:[ .-]\d{2,5}){2,4}\b",
-    r"(?<![\w.])\d{3}-\d{4}\b",
-    r"\b(?:mrn|accession|acc|id|pager|phone|tel|ext)\b[ .:#]*(?:number|no\.?)?[ .:#]*[\w-]*\d[\w-]*",
-    r"\b(?=\w*\d\w*\d\w*\d\w*\d\w*\d)\w+\b",
-)
-_PERSONS = (
-    rf"\b{_TITLE}\b\.?\s+{_NAME}(?:\s+(?-i:[A-Z]){_NAME}){{0,2}}",
-    rf"\b{_NAME}(?:\s+{_NAME})?,?\s+{_CREDENTIALS}",
-)
-_PATTERNS = tuple(re.compile(pattern, re.IGNORECASE) for pattern in (*_DATES, *_NUMBERS, *_PERSONS))
-_OLD_AGE = re.compile(r"\b(?:9\d|1[0-4]\d)(?=[ -]?(?:years?|yrs?|y\.?o\b|y/o|year-old))", re.IGNORECASE)
-
-_TOLD = "discussed|communicated|notified|informed|conveyed|relayed|called|reported|telephoned|paged|contacted|reviewed"
-_TOLD_TO = "dr|doctor|physician|nurse|provider|team|clinician|staff|resident|surgeon|phone|telephone|service"
-_SIGNED = "dictated|transcribed|signed|verified|approved|read|reviewed|interpreted"
-_COMMUNICATION = re.compile(
-    rf"\b(?:{_TOLD})\b.{{0,60}}?\b(?:{_TOLD_TO})\b"
-    rf"|\b(?:{_SIGNED})\s+(?:and\s+\w+\s+)?by\b"
-    r"|\b(?:results?|findings?)\s+(?:were|was|have been|has been)?\s*(?:discussed|called|communicated)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_FUNCTION_WORDS = frozenset({"no", "not", "or", "and", "the", "of", "in", "is", "are", "with", "without", "a", "an"})
-"""Name parts that are words of every report; taking out a "no" would turn its meaning round."""
+_JOINING = re.compile(r"[\s/_-]{0,2}")
+"""Between two parts of one name, or a date and its time."""
 
 
-def is_communication(sentence: str) -> bool:
-    """Tell whether a sentence speaks of people rather than of images ("discussed with Dr ..."), and is never shown."""
-    return _COMMUNICATION.search(sentence) is not None
+@dataclass(frozen=True, slots=True)
+class Scrubber:
+    """Scrubs the sentences of one report."""
+
+    known: KnownIdentifiers
+    study_date: dt.date | None = None
+    """Day of the study, which dates are told from; without it they are taken out."""
+    order: DateOrder | None = None
+    """Which of day and month stands first in the report; without it a date that may be two is taken out."""
+    recognizer: IdentifierRecognizer | None = None
+
+    def scrub(self, sentence: str) -> str:
+        """Replace every identifier: dates by what they are from the study, great ages by "90+", all else by REMOVED."""
+        sentence = unicodedata.normalize("NFC", sentence)
+        clean, place = "", 0
+        for start, end, _, shown in _joined(self._found(sentence), sentence):
+            clean += sentence[place:start] + shown
+            place = end
+        return clean + sentence[place:]
+
+    def _found(self, sentence: str) -> Iterator[Identifier]:
+        kept = protected(sentence)
+        yield from self.known.find(sentence)
+        yield from find_people(sentence)
+        yield from find_ages(sentence)
+        guesses = (
+            *self.known.suspect(sentence),
+            *find_dates(sentence, self.study_date, self.order),
+            *find_numbers(sentence),
+        )
+        yield from (guess for guess in guesses if not guess.lies_within(kept))
+        if self.recognizer:
+            for guess in self.recognizer.recognize(sentence):
+                yield from without_medicine(guess._replace(shown=REMOVED), sentence)
 
 
-def known_identifiers(identifiers: Collection[str]) -> re.Pattern[str] | None:
-    """Compile the identifiers of a study into one expression; None when there are none.
-
-    Person names (PN, PS3.5 6.2.1.1) are also taken apart: each part of two letters or more is an identifier.
-    """
-    parts: set[str] = set()
-    for identifier in identifiers:
-        whole = " ".join(identifier.replace("^", " ").replace("=", " ").split())
-        words = re.split(r"[\s,]+", whole)
-        parts.update((identifier.strip(), whole, *words))
-        parts.update(part for word in words if not any(map(str.isdigit, word)) for part in word.split("-"))
-    kept = sorted((p for p in parts if len(p) > 1 and p.lower() not in _FUNCTION_WORDS), key=len, reverse=True)
-    if not kept:
-        return None
-    alternatives = "|".join(r"\s+".join(map(re.escape, part.split())) for part in kept)
-    return re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)", re.IGNORECASE)
+def scrubber(
+    identifiers: Collection[str],
+    *,
+    study_date: dt.date | None = None,
+    order: DateOrder | None = None,
+    recognizer: IdentifierRecognizer | None = None,
+) -> Scrubber:
+    """Make the scrubber of a study's reports; identifiers: see known_identifiers."""
+    return Scrubber(known_identifiers(identifiers), study_date, order, recognizer)
 
 
-def scrub(sentence: str, known: re.Pattern[str] | None) -> str:
-    """Replace known identifiers and everything that looks like one; ages of 90 and more become "90+"."""
-    clean = known.sub(REMOVED, sentence) if known else sentence
-    for pattern in _PATTERNS:
-        clean = pattern.sub(REMOVED, clean)
-    return _OLD_AGE.sub("90+", clean)
+def _joined(found: Iterable[Identifier], sentence: str) -> list[Identifier]:
+    """Put what overlaps and what is beside each other into one, left to right."""
+    joined: list[Identifier] = []
+    for one in sorted(set(found)):
+        last = joined[-1] if joined else None
+        if last and one.start < last.end:
+            is_part = one.end <= last.end and one.kind == last.kind
+            joined[-1] = last if is_part else Identifier(last.start, max(last.end, one.end), last.kind)
+        elif last and last.shown == one.shown == REMOVED and _JOINING.fullmatch(sentence, last.end, one.start):
+            joined[-1] = last._replace(end=one.end)
+        else:
+            joined.append(one)
+    return joined

@@ -11,7 +11,14 @@ from radir_node.domain.match import Match, Query, SimilarCases
 from radir_node.domain.report import Tag
 from radir_node.domain.study import Modality
 from radir_node.errors import NothingIndexed, UnknownAnatomy, UnknownStudy
-from radir_node.reports.display import finding_labels, shared_findings, shown_sentences
+from radir_node.reports.display import (
+    NOTHING_SETTLED,
+    SiteRules,
+    finding_labels,
+    reason_not_parsed,
+    shared_findings,
+    shown_sentences,
+)
 
 if TYPE_CHECKING:
     from radir_node.catalog.cases import Case, Cases
@@ -29,6 +36,7 @@ class Search:
     vectors: "Vectors"
     index: "SimilarityIndex"
     models: Mapping[Modality, ModelVersion]
+    site: SiteRules = NOTHING_SETTLED
 
     def similar(self, query: Query) -> SimilarCases:
         """Answer one query. Raises UnknownStudy, UnknownAnatomy, NothingIndexed or DatabaseDown."""
@@ -57,6 +65,21 @@ class Search:
         query = known.pop(asked, None)
         if query is not None:
             self.cases.disclosed(actor, query.id, [case.id for case in known.values()])
+
+    def sentences(self, case: "Case", partition: str) -> tuple[str, ...]:
+        """Return the scrubbed report sentences of a case that speak of an anatomy key, or of any finding (GLOBAL)."""
+        return tuple(
+            sentence
+            for report in case.reports
+            for sentence in shown_sentences(
+                report.text,
+                report.tags,
+                partition,
+                (*case.identifiers, *report.identifiers),
+                study_date=case.study_date,
+                site=self.site,
+            )
+        )
 
     def snapshot_ids(self, partition: str) -> dict[Modality, str]:
         """Return for each modality the identity of a partition's content now, without searching it."""
@@ -124,20 +147,18 @@ class Search:
             study_date=other.study_date,
             age_years=other.age_years,
             sex=other.sex,
-            sentences=sentences(other, partition),
+            sentences=self.sentences(other, partition),
             findings=finding_labels(_tags(other)),
             has_report=bool(other.reports),
+            report_note=report_note(other),
             completion=other.completion,
         )
 
 
-def sentences(case: "Case", partition: str) -> tuple[str, ...]:
-    """Return the scrubbed report sentences of a case that speak of an anatomy key, or of any finding (GLOBAL)."""
-    return tuple(
-        sentence
-        for report in case.reports
-        for sentence in shown_sentences(report.text, report.tags, partition, case.identifiers)
-    )
+def report_note(case: "Case") -> str:
+    """Say what keeps a report of a case from being read, as people are told; empty where all were read."""
+    reasons = (reason_not_parsed(report.language) for report in case.reports)
+    return next((f"Report {reason}" for reason in reasons if reason), "")
 
 
 def searched(asked: str, model: ModelVersion) -> tuple[str, str, str]:

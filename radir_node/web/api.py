@@ -64,6 +64,7 @@ def _match(match: Match, *, with_uid: bool) -> dict[str, object]:
         "findings": list(match.findings),
         "shared_findings": list(match.shared_findings),
         "sentences": list(match.sentences),
+        "report_note": match.report_note,
         "completion": match.completion.value,
     }
     return {**shown, "study_instance_uid": match.study_instance_uid} if with_uid else shown

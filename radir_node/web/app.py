@@ -1,13 +1,13 @@
 """Puts the pages together. The composition root calls create_app with the node's use cases and serves the result."""
 
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.types import Scope
 
-from radir_node.web import admin, api, dicom, launch, login, results
-from radir_node.web.failures import register_failures
+from radir_node.web import admin, api, dicom, launch, login, reports, results, submissions
+from radir_node.web.failures import failure_for_programs, is_for_programs, register_failures
 from radir_node.web.metrics import WebMetrics
 from radir_node.web.middleware import Apology, Envelope, security_headers
 from radir_node.web.pages import STATIC, make_templates
@@ -41,12 +41,12 @@ def create_app(
         use_cases=use_cases,
         tokens=StudyTokens(secret),
         templates=make_templates(),
-        metrics=WebMetrics(use_cases.health, use_cases.dicom),
+        metrics=WebMetrics(use_cases.health, use_cases.dicom, use_cases.reports),
         session_seconds=session_hours * 3600,
         usual_k=usual_k,
     )
     app.state.site = site
-    for room in (launch, login, results, admin, dicom, api):
+    for room in (launch, login, results, admin, dicom, reports, api, submissions):
         app.include_router(room.router)
     app.mount("/static", LocalFiles(directory=STATIC), name="static")
     register_failures(app)
@@ -75,8 +75,8 @@ class LocalFiles(StaticFiles):
 
 def _apology(site: Site) -> Apology:
     def answer(correlation: str, scope: Scope) -> Response:
-        if scope["path"].startswith("/api/"):
-            return JSONResponse({"error": "unexpected failure", "correlation": correlation}, 500)
+        if is_for_programs(scope["path"]):
+            return failure_for_programs(scope["path"], 500, "unexpected failure", correlation=correlation)
         return HTMLResponse(site.templates.get_template("unexpected.html").render(correlation=correlation), 500)
 
     return answer

@@ -3,7 +3,6 @@
 Every form leads back to the page, which then says what came of it; radir_node.node.operator writes the audit.
 """
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -13,6 +12,7 @@ from radir_node.errors import RadirError, UserError
 from radir_node.web.access import Admin, our_form
 from radir_node.web.dicom_state import OpenStudy
 from radir_node.web.dicom_tiles import dicom_tiles
+from radir_node.web.forms import do_and_return, said
 from radir_node.web.pages import page
 from radir_node.web.site import Echo, SiteOf
 
@@ -27,7 +27,6 @@ Number = Annotated[int | None, Form()]
 @router.get("")
 def exchange_with_peers(request: Request, site: SiteOf, visitor: Admin) -> Response:
     state = site.use_cases.dicom()
-    said = request.session.pop("said", None)
     return page(
         request,
         "dicom.html",
@@ -35,7 +34,7 @@ def exchange_with_peers(request: Request, site: SiteOf, visitor: Admin) -> Respo
         tiles=dicom_tiles(state),
         echoes=site.echoes,
         now=site.clock(),
-        said=said,
+        said=said(request),
         waits_for=waits_for,
     )
 
@@ -61,7 +60,7 @@ def complete(request: Request, site: SiteOf, visitor: Admin, case_id: Annotated[
         site.use_cases.complete(case_id, visitor.name)
         return f"{case_id} is queued for the index as it is."
 
-    return _back(request, done)
+    return do_and_return(request, PATH, done)
 
 
 @router.post("/reopen", dependencies=[Depends(our_form)])
@@ -72,19 +71,27 @@ def reopen(request: Request, site: SiteOf, visitor: Admin, case_id: Annotated[st
         site.use_cases.reopen(case_id, visitor.name)
         return f"{case_id} is open again."
 
-    return _back(request, done)
+    return do_and_return(request, PATH, done)
 
 
 @router.post("/deliveries/retry", dependencies=[Depends(our_form)])
 def retry_deliveries(request: Request, site: SiteOf, visitor: Admin, number: Number = None) -> Response:
     """Send what was given up after all."""
-    return _back(request, lambda: _revived(site.use_cases.retry_deliveries(_named(number), visitor.name), "deliveries"))
+
+    def done() -> str:
+        return _revived(site.use_cases.retry_deliveries(_named(number), visitor.name), "deliveries")
+
+    return do_and_return(request, PATH, done)
 
 
 @router.post("/reports/retry", dependencies=[Depends(our_form)])
 def retry_reports(request: Request, site: SiteOf, visitor: Admin, number: Number = None) -> Response:
     """Bring storage commitment reports that were given up to their peers after all."""
-    return _back(request, lambda: _revived(site.use_cases.retry_reports(_named(number), visitor.name), "reports"))
+
+    def done() -> str:
+        return _revived(site.use_cases.retry_reports(_named(number), visitor.name), "reports")
+
+    return do_and_return(request, PATH, done)
 
 
 def waits_for(study: OpenStudy) -> str:
@@ -96,15 +103,6 @@ def waits_for(study: OpenStudy) -> str:
     if study.expected is not None and study.expected > study.instances:
         return f"{study.expected - study.instances} more at the PACS"
     return "its quiet time"
-
-
-def _back(request: Request, deed: Callable[[], str]) -> Response:
-    """Do it, and let the page say what came of it."""
-    try:
-        request.session["said"] = {"level": "info", "line": deed()}
-    except UserError as error:  # what was listed a moment ago may have changed since
-        request.session["said"] = {"level": "watch", "line": str(error)}
-    return RedirectResponse(PATH, 303)
 
 
 def _named(number: int | None) -> list[int] | None:

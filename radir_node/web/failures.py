@@ -1,13 +1,23 @@
 """What a visitor sees when a request cannot be answered: one clear line and the right status. Used by app.py."""
 
+from collections.abc import Mapping
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from radir_node.errors import NothingIndexed, TransientError, UnknownAnatomy, UnknownStudy, UserError
+from radir_node.errors import (
+    NothingIndexed,
+    TransientError,
+    UnknownAnatomy,
+    UnknownStudy,
+    UnreadableReport,
+    UserError,
+)
 from radir_node.web.access import FormNotOurs, LoginNeeded, RoleNeeded
 from radir_node.web.pages import page
+from radir_node.web.senders import NotAccepted
 from radir_node.web.site import site_of
 
 STATUS_OF: tuple[tuple[type[UserError], int], ...] = (
@@ -16,10 +26,26 @@ STATUS_OF: tuple[tuple[type[UserError], int], ...] = (
     (NothingIndexed, 409),
     (UserError, 400),
 )
+ISSUE_OF = {
+    400: "invalid",
+    401: "login",
+    403: "forbidden",
+    404: "not-found",
+    405: "not-supported",
+    408: "timeout",
+    413: "too-long",
+    415: "not-supported",
+    422: "invalid",
+    429: "throttled",
+    503: "transient",
+}
+"""Status -> code of a FHIR OperationOutcome (value set issue-type); any other is an exception."""
 
 
 def register_failures(app: FastAPI) -> None:
     app.add_exception_handler(UserError, user_error)
+    app.add_exception_handler(UnreadableReport, unreadable_report)
+    app.add_exception_handler(NotAccepted, not_accepted)
     app.add_exception_handler(TransientError, transient_error)
     app.add_exception_handler(LoginNeeded, login_needed)
     app.add_exception_handler(RoleNeeded, role_needed)
@@ -30,14 +56,39 @@ def register_failures(app: FastAPI) -> None:
 
 def failure(request: Request, status: int, title: str, line: str, headers: dict[str, str] | None = None) -> Response:
     """Answer a page, or JSON below /api/."""
-    if request.url.path.startswith("/api/"):
-        return JSONResponse({"error": line}, status, headers=headers)
+    if is_for_programs(request.url.path):
+        return failure_for_programs(request.url.path, status, line, headers)
     return page(request, "failure.html", status=status, headers=headers, title=title, line=line, code=status)
+
+
+def is_for_programs(path: str) -> bool:
+    return path.startswith("/api/")
+
+
+def failure_for_programs(
+    path: str, status: int, line: str, headers: Mapping[str, str] | None = None, **more: str
+) -> Response:
+    """Answer {"error": line} and more, or what FHIR has for it below /api/fhir/."""
+    if not path.startswith("/api/fhir/"):
+        return JSONResponse({"error": line, **more}, status, headers=headers)
+    diagnostics = " ".join((line, *more.values()))
+    issue = {"severity": "error", "code": ISSUE_OF.get(status, "exception"), "diagnostics": diagnostics}
+    outcome = {"resourceType": "OperationOutcome", "issue": [issue]}
+    return JSONResponse(outcome, status, headers=headers, media_type="application/fhir+json")
 
 
 def user_error(request: Request, error: Exception) -> Response:
     status = next(status for kind, status in STATUS_OF if isinstance(error, kind))
     return failure(request, status, "Not found" if status == 404 else "Not possible as asked", str(error))
+
+
+def unreadable_report(request: Request, error: Exception) -> Response:
+    return failure(request, 422, "Not a report", str(error))
+
+
+def not_accepted(request: Request, error: Exception) -> Response:
+    status, headers = (error.status, error.headers) if isinstance(error, NotAccepted) else (500, {})
+    return failure(request, status, "Not accepted", str(error), headers)
 
 
 def transient_error(request: Request, error: Exception) -> Response:

@@ -10,13 +10,11 @@ from radir_node.web.access import VisitorIfAny, end_session, our_form, start_ses
 from radir_node.web.arrival import arrive
 from radir_node.web.login_state import Target
 from radir_node.web.pages import page
+from radir_node.web.passwords import MustWait, check_password
 from radir_node.web.site import SiteOf
 
 log = structlog.get_logger()
 router = APIRouter()
-
-LONGEST = 256
-"""Characters of a name or password; hashing anything longer is work for nobody."""
 
 
 @router.get("/login")
@@ -31,18 +29,17 @@ def login(
     request: Request, site: SiteOf, username: Annotated[str, Form()] = "", password: Annotated[str, Form()] = ""
 ) -> Response:
     """Check the password, then go on to where the visitor wanted; an address that guesses has to wait."""
-    account, address = username[:LONGEST].casefold(), request.client.host if request.client else ""
-    wait = site.guard.wait_seconds(account, address)
-    if wait > 0:
-        line = f"Too many attempts. Try again in {max(1, round(wait / 60))} min."
-        return page(request, "login.html", status=429, headers={"Retry-After": str(int(wait) + 1)}, line=line)
-    fits = len(username) <= LONGEST and len(password) <= LONGEST
-    user = site.use_cases.authenticate(username, password) if fits else None
+    try:
+        user = check_password(request, site.guard, site.use_cases.authenticate, username, password)
+    except MustWait as wait:
+        line = f"Too many attempts. Try again in {max(1, round(wait.seconds / 60))} min."
+        return page(request, "login.html", status=429, headers=wait.retry_after, line=line)
     if user is None:
-        site.guard.failed(account, address)
-        log.warning("login refused")
         return page(request, "login.html", status=401, line="Name or password is wrong.")
-    site.guard.succeeded(account, address)
+    if user.role == "sender":
+        log.warning("sender refused")
+        line = "This account sends reports to the node. It cannot see pages."
+        return page(request, "login.html", status=403, line=line)
     target = site.awaited.take(request.session.get("awaited", ""))
     start_session(request, site, user)
     log.info("logged in", role=user.role)

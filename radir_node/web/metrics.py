@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from radir_node.errors import RadirError
 from radir_node.web.dicom_state import DicomState
 from radir_node.web.ports import Health
+from radir_node.web.report_state import ReportState
 
 log = structlog.get_logger()
 
@@ -19,9 +20,11 @@ Labelled = Iterable[tuple[tuple[str, ...], float]]
 class WebMetrics:
     """One registry per application, so that two of them in one process do not share counts."""
 
-    def __init__(self, health: Callable[[], Health], dicom: Callable[[], DicomState]) -> None:
+    def __init__(
+        self, health: Callable[[], Health], dicom: Callable[[], DicomState], reports: Callable[[], ReportState]
+    ) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(HealthCollector(health, dicom))
+        self._registry.register(HealthCollector(health, dicom, reports))
         self._requests = Histogram(
             "radir_web_request_seconds",
             "Time to answer a request, by route template",
@@ -39,18 +42,21 @@ class WebMetrics:
 
 
 class HealthCollector(Collector):
-    """Turn UseCases.health and .dicom into gauges; radir_health_up is 0, and alone, while the node cannot be asked."""
+    """Turn UseCases.health, .dicom and .reports into gauges; radir_health_up is 0, and alone, while one is unknown."""
 
-    def __init__(self, health: Callable[[], Health], dicom: Callable[[], DicomState]) -> None:
+    def __init__(
+        self, health: Callable[[], Health], dicom: Callable[[], DicomState], reports: Callable[[], ReportState]
+    ) -> None:
         self._health = health
         self._dicom = dicom
+        self._reports = reports
 
     def describe(self) -> list[Metric]:
         return []  # spares a call of health() when the collector is registered
 
     def collect(self) -> Iterator[Metric]:
         try:
-            health, dicom = self._health(), self._dicom()
+            health, dicom, reports = self._health(), self._dicom(), self._reports()
         except RadirError as error:
             log.warning("health unknown", error=type(error).__name__)
             yield _gauge("radir_health_up", "The node answered with its health", [((), 0)])
@@ -59,6 +65,7 @@ class HealthCollector(Collector):
         yield from _archive(health)
         yield from _index(health)
         yield from _exchange(dicom)
+        yield from _report_channels(reports)
 
 
 def _archive(health: Health) -> Iterator[Metric]:
@@ -122,6 +129,16 @@ def _exchange(dicom: DicomState) -> Iterator[Metric]:
     known = [((completion.value,), float(count)) for completion, count in dicom.completions.items()]
     studies = [(("open",), float(dicom.open_count)), *known]
     yield _gauge("radir_studies_by_completion", "Studies by how they are known to be complete", studies, "completion")
+
+
+def _report_channels(reports: ReportState) -> Iterator[Metric]:
+    states = [((state,), float(count)) for state, count in reports.messages.items()]
+    oldest = reports.oldest_waiting_seconds or 0.0
+    yield _gauge("radir_hl7_listening", "The HL7 service runs", [((), float(bool(reports.listening)))])
+    yield _gauge("radir_report_messages", "Messages that brought reports, by what became of them", states, "state")
+    yield _gauge("radir_report_messages_oldest_seconds", "Age of the oldest that waits to be linked", [((), oldest)])
+    yield _gauge("radir_reports_not_parsed", "Reports in a language without lexicon", [((), reports.not_parsed)])
+    yield _gauge("radir_reports_outdated", "Reports read by an earlier parser", [((), reports.outdated)])
 
 
 def _gauge(name: str, text: str, values: Labelled, *labels: str) -> GaugeMetricFamily:

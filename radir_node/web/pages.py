@@ -40,6 +40,8 @@ DOUBTS = {
     Completion.FORCED: "Indexed by the force timer or by an administrator, before it was confirmed to be complete.",
 }
 """Why a study counts as unverified: its completeness rests on a timer or on an order alone."""
+CHANNEL_WORDS = {"hl7": "HL7", "fhir": "FHIR", "rest": "REST", "bulk": "file"}
+"""How a report came."""
 SEX_WORDS = {"F": "female", "M": "male", "O": "other"}
 
 
@@ -57,6 +59,7 @@ def make_templates() -> Environment:
         sex=lambda code: SEX_WORDS.get(code, "sex unknown"),
         state=STATE_WORDS.__getitem__,
         evidence=EVIDENCE_WORDS.__getitem__,
+        channel=lambda name: CHANNEL_WORDS.get(name, name),
         doubt=lambda completion: DOUBTS.get(completion, ""),
         duration=duration,
     )

@@ -12,8 +12,10 @@ from typing import Literal, Protocol
 from radir_node.domain.match import Query, SimilarCases
 from radir_node.domain.study import Completion, Modality, StudyState
 from radir_node.web.dicom_state import DicomState
+from radir_node.web.report_state import ReportState
 
-Role = Literal["viewer", "admin"]
+Role = Literal["viewer", "admin", "sender"]
+"""A sender is a program: it may submit reports and see nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class StudyCard:
     """Vectors of the study are indexed, so that it can be a query."""
     has_preview: bool = False
     has_report: bool = False
+    report_note: str = ""
+    """What keeps the study's own report from being read, as people are told; empty where it was read."""
     findings: tuple[str, ...] = ()
     """Readable tags of the study's own report that are present."""
     anatomies: tuple[AnatomyChoice, ...] = ()
@@ -245,6 +249,27 @@ class UseCases(Protocol):
 
     def retry_reports(self, ids: Sequence[int] | None, user: str) -> int:
         """The same for storage commitment reports."""
+
+    def reports(self) -> ReportState:
+        """Tell what came through the report channels; called as often as `health`."""
+
+    def submit_report(self, key: str, body: bytes, content_type: str, user: str) -> None:
+        """Make a report durable that belongs to an accession number or Study Instance UID: JSON, or plain text.
+
+        Raises UnreadableReport (it is kept among the dead letters), or DatabaseDown: nothing was written.
+        """
+
+    def submit_fhir(self, body: bytes, user: str) -> None:
+        """Make a FHIR DiagnosticReport durable. Raises as submit_report."""
+
+    def replay_reports(self, ids: Sequence[int] | None, user: str) -> int:
+        """Read dead letters again and link quarantined and pending messages anew, those named or all.
+
+        Gives how many are no longer in trouble's way: read, or linked again. Records who wanted it.
+        """
+
+    def discard_reports(self, ids: Sequence[int], user: str) -> int:
+        """Remove the content of messages in trouble for good; give how many. Records who wanted it."""
 
     def ready(self) -> Mapping[str, bool]:
         """Ping each collaborator (database, storage, encoder, index): name -> answers. Raises nothing."""

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from jinja2 import Environment
 
-from radir_node.web.login_state import AwaitedTargets, EndedSessions, LoginGuard
+from radir_node.web.login_state import AwaitedTargets, EndedSessions, LoginGuard, ProvenPasswords
 from radir_node.web.metrics import WebMetrics
 from radir_node.web.ports import UseCases
 from radir_node.web.tokens import StudyTokens
@@ -38,6 +38,7 @@ class Site:
     usual_k: int
     """Cases per answer where the visitor named no number."""
     guard: LoginGuard = field(default_factory=LoginGuard)
+    proofs: ProvenPasswords = field(default_factory=ProvenPasswords)
     awaited: AwaitedTargets = field(default_factory=AwaitedTargets)
     ended: EndedSessions = field(default_factory=EndedSessions)
     echoes: dict[str, Echo] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from radir_node.catalog.tables import measure
 from radir_node.catalog.vectors import Vectors
 from radir_node.domain.embedding import GLOBAL, Encoded, ModelVersion
 from radir_node.domain.indexing import Outcome, StudyWork
-from radir_node.domain.report import ReportText, Status, Tag
+from radir_node.domain.report import ParsedReport, ReportText, Status, Tag
 from radir_node.domain.stored import Registered, StoredInstance
 from radir_node.domain.study import Modality, StudyState
 
@@ -44,8 +44,7 @@ def indexed(direction: int = 0) -> Outcome:
         modality=Modality.CXR,
         model=MODEL,
         encoded=(Encoded("1.2.3", {GLOBAL: vector, "heart": vector}, features={"ctr": 0.6}),),
-        reports=((ReportText("1.2.9", "Heart is enlarged."), (tag,)),),
-        parser_version="t1",
+        reports=((ReportText("1.2.9", "Heart is enlarged."), ParsedReport((tag,), "en", "t1")),),
         not_indexable={"1.2.4": "lateral view"},
     )
 

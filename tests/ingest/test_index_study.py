@@ -12,6 +12,7 @@ from radir_node.catalog.completion import CompletionTracker
 from radir_node.catalog.database import Database
 from radir_node.catalog.intake import Intake
 from radir_node.catalog.jobs import job_app
+from radir_node.catalog.report_linking import ReportLinking
 from radir_node.catalog.studies import Studies
 from radir_node.catalog.transitions import QuietTimes
 from radir_node.catalog.vectors import Vectors
@@ -77,6 +78,7 @@ class Bench:
         self.intake = Intake(self.database, app, b"k" * 32, NO_QUIET_TIME)
         self.completion = CompletionTracker(self.database, app, NO_QUIET_TIME)
         self.studies = Studies(self.database, app)
+        self.linking = ReportLinking(self.database, app)
 
     def send(self, series: str, number: int, modality: str = "DX") -> None:
         uid = f"{series}.{number}"
@@ -87,7 +89,7 @@ class Bench:
         """Return what was encoded."""
         self.encoder.encoded.clear()
         self.completion.settle(1)
-        Indexer(self.studies, Reader(), self.encoder, NoVolumes(), self.root).index(1)
+        Indexer(self.studies, self.linking, Reader(), self.encoder, NoVolumes(), self.root).index(1)
         return list(self.encoder.encoded)
 
 

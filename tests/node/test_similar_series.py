@@ -50,7 +50,7 @@ def index(node: Node) -> Index:
         assert work is not None
         vector = np.eye(512, dtype=np.float32)[number]
         encoded = Encoded(header.sop_instance_uid, dict.fromkeys((GLOBAL, *model.anatomies), vector))
-        outcome = Outcome(StudyState.INDEXED, "", Modality.CXR, model, (encoded,), (), "t1")
+        outcome = Outcome(StudyState.INDEXED, "", Modality.CXR, model, (encoded,), ())
         assert node.studies.finish(work, outcome)
 
     return add

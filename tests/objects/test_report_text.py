@@ -16,7 +16,7 @@ from pydicom.uid import (
 from pypdf import PdfWriter
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
-from dicom_services.objects import document_text, sr_text
+from dicom_services.objects import sr_text
 from dicom_services.objects.report_text import read_report
 from radir_node.domain.report import ReportText
 from radir_node.errors import NotIndexable
@@ -228,23 +228,11 @@ def test_scanned_pdf(save: Write) -> None:
     assert read_report(encapsulated(save, EncapsulatedPDFStorage, pdf(""))) is None
 
 
-@pytest.mark.parametrize(
-    ("payload", "reason"), [(b"%PDF-1.4 broken", "PDF cannot be read"), (b"", "empty"), (b"\0" * 2000, "larger")]
-)
-def test_bad_pdf(save: Write, monkeypatch: pytest.MonkeyPatch, payload: bytes, reason: str) -> None:
-    """A PDF that is broken, empty or too large is a reason."""
-    monkeypatch.setattr(document_text, "MAX_DOCUMENT_BYTES", 1000)
-
+@pytest.mark.parametrize(("payload", "reason"), [(b"%PDF-1.4 broken", "PDF cannot be read"), (b"", "empty")])
+def test_bad_pdf(save: Write, payload: bytes, reason: str) -> None:
+    """A PDF that is broken or empty is a reason."""
     with pytest.raises(NotIndexable, match=reason):
         read_report(encapsulated(save, EncapsulatedPDFStorage, payload))
-
-
-def test_long_pdf(save: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A PDF of too many pages is refused before any is read."""
-    monkeypatch.setattr(document_text, "MAX_PAGES", 2)
-
-    with pytest.raises(NotIndexable, match="more than 2 pages"):
-        read_report(encapsulated(save, EncapsulatedPDFStorage, pdf("1", "2", "3")))
 
 
 def cda(body: str) -> bytes:

@@ -81,6 +81,14 @@ def test_a_finding_does_not_take_a_site_it_cannot_have(places: Places) -> None:
     }
 
 
+def test_a_denial_is_said_of_its_own_site_alone(places: Places) -> None:
+    """The heart of the statement beside it is not what is clear."""
+    assert places("The heart is not enlarged and the lungs are clear.") == {
+        ("cardiomegaly", "heart"),
+        ("opacity", "lung"),
+    }
+
+
 @pytest.mark.parametrize("site", sorted(SITES))
 def test_every_site_of_the_vocabulary_is_known_by_its_name(site: str, places: Places) -> None:
     """All structures of the anatomy table have words in the lexicon."""

@@ -64,3 +64,10 @@ def test_words_without_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert [(1000, 1001, "x")] == hits
     assert len(phrases._root.steps) <= 100
+
+
+def test_the_vocabulary_is_every_word_and_stem_of_the_phrases() -> None:
+    """Alternatives and words behind a gap among them; digits are none."""
+    phrases = Automaton(2, [("(left|right) lung", 0, "x"), ("nodul* ~ seen", 1, "y"), ("t # level", 1, "z")])
+
+    assert (frozenset({"left", "right", "lung", "seen", "t", "level"}), frozenset({"nodul"})) == phrases.vocabulary()

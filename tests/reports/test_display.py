@@ -1,9 +1,19 @@
 """What of a report is shown: chosen sentences without a person in them."""
 
+import datetime as dt
+
 import pytest
 
-from radir_node.reports.display import MOST_SENTENCES, finding_labels, shared_findings, shown_sentences
-from radir_node.reports.parser import parse
+from radir_node.reports.dates import DateOrder
+from radir_node.reports.display import (
+    MOST_SENTENCES,
+    SiteRules,
+    finding_labels,
+    reason_not_parsed,
+    shared_findings,
+    shown_sentences,
+)
+from radir_node.reports.parser import parse, parse_report
 
 REPORT = """INDICATION: Quillfeather, Zebediah, MRN 4471188, fell on 03/12/2021.
 FINDINGS:
@@ -55,7 +65,7 @@ def test_sentences_of_the_asked_anatomy_come_with_those_of_its_parts() -> None:
     """The right upper lobe is part of the right lung; the effusion is not."""
     shown = shown_sentences(REPORT, parse(REPORT), "lung:right", IDENTIFIERS)
 
-    assert [s.split(" in the")[0] for s in shown] == ["Mr. [removed] has a 9 mm nodule"]
+    assert [s.split(" in the")[0] for s in shown] == ["[removed] has a 9 mm nodule"]
 
 
 def test_absent_findings_are_shown_only_where_nothing_is_found() -> None:
@@ -74,6 +84,31 @@ def test_no_more_than_four_sentences_are_shown() -> None:
     shown = shown_sentences(text, parse(text))
 
     assert len(shown) == MOST_SENTENCES == len(set(shown))
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "expected"),
+    [
+        ("Nodule, compared to 3/4/2019.", None, "Nodule, compared to [removed]."),
+        ("Nodule, compared to 3/4/2019.", DateOrder.MONTH_FIRST, "Nodule, compared to 3 months earlier."),
+        ("Nodule, compared to 3/4/2019.", DateOrder.DAY_FIRST, "Nodule, compared to 2 months earlier."),
+        ("DATE: 06/03/2019\nFINDINGS: Nodule, compared to 3/4/2019.", None, "Nodule, compared to 3 months earlier."),
+        ("COMPARISON: 25.12.2018\nFINDINGS: Nodule, new since 3.4.2019.", None, "Nodule, new since 2 months earlier."),
+    ],
+)
+def test_dates_are_told_from_the_study(text: str, order: DateOrder | None, expected: str) -> None:
+    """In the order of the source, or that of the report's other dates, also those that are never shown."""
+    study_date = dt.date(2019, 6, 3)
+
+    assert (expected,) == shown_sentences(text, parse(text), study_date=study_date, site=SiteRules(date_order=order))
+
+
+def test_a_report_that_was_not_parsed_says_so() -> None:
+    """One line for pages and SR; nothing for a report that was read."""
+    foreign = "Kein Pneumothorax, keine Infiltrate. Das Herz ist nicht vergrößert und die Pleura ist frei."
+
+    assert "not parsed: not in English" == reason_not_parsed(parse_report(foreign).language)
+    assert reason_not_parsed(parse_report("No pneumothorax.").language) == ""
 
 
 def test_labels_are_readable_and_name_doubt() -> None:

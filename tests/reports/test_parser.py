@@ -120,7 +120,7 @@ def test_every_line_end_keeps_sentences_apart(end: str, statuses: Callable[[str]
 )
 def test_a_text_in_another_language_has_no_tags_and_says_so(text: str) -> None:
     """Words that look alike in another language are not guessed at; no language is given."""
-    assert ParsedReport((), "") == parse_report(text)
+    assert ParsedReport((), "", PARSER_VERSION) == parse_report(text)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from radir_node.domain.stored import StoredInstance
 from radir_node.domain.study import InstanceHeader, Modality, StudyState
 from radir_node.errors import NothingIndexed, UnknownAnatomy, UnknownStudy, UserError
 from radir_node.index.similarity import SimilarityIndex
-from radir_node.reports.parser import PARSER_VERSION, parse
+from radir_node.reports.parser import parse_report
 from radir_node.search.similar import Search
 
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -61,11 +61,11 @@ def archive(database: Database) -> Archive:
         completion.settle(number)
         work = studies.start(number)
         assert work is not None
-        texts = ((ReportText(f"{uid}.3", report), parse(report)),) if report else ()
+        texts = ((ReportText(f"{uid}.3", report), parse_report(report)),) if report else ()
         encoded = Encoded(
             f"{uid}.1", {GLOBAL: overall, "heart": heart, "lower_zone_base:right": heart, "pleura": heart}
         )
-        studies.finish(work, Outcome(StudyState.INDEXED, "", Modality.CXR, MODEL, (encoded,), texts, PARSER_VERSION))
+        studies.finish(work, Outcome(StudyState.INDEXED, "", Modality.CXR, MODEL, (encoded,), texts))
 
     return add
 

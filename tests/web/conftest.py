@@ -8,6 +8,7 @@ import re
 import shutil
 import threading
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +24,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from radir_node.domain.embedding import GLOBAL
 from radir_node.domain.match import Match, Query, SimilarCases
 from radir_node.domain.study import Completion, Evidence, Modality, StudyState
-from radir_node.errors import NothingIndexed, PeerUnavailable, UnknownAnatomy, UnknownStudy, UserError
+from radir_node.errors import (
+    NothingIndexed,
+    PeerUnavailable,
+    UnknownAnatomy,
+    UnknownStudy,
+    UnreadableReport,
+    UserError,
+)
 from radir_node.settings import VERBS
 from radir_node.web import dicom_state as exchange
 from radir_node.web.app import create_app
@@ -42,11 +50,16 @@ from radir_node.web.ports import (
     StudyCard,
     User,
 )
+from radir_node.web.report_state import ReportMessage, ReportState
 from radir_node.web.server import listen, web_server
 
 NOW = dt.datetime(2026, 3, 14, 9, 26, 53, tzinfo=dt.UTC)
 SECRET = "a secret of the tests, long enough to sign with"
-ACCOUNTS = {"reader": ("reader's password", "viewer"), "keeper": ("keeper's password", "admin")}
+ACCOUNTS = {
+    "reader": ("reader's password", "viewer"),
+    "keeper": ("keeper's password", "admin"),
+    "ris": ("ris's password: ü", "sender"),
+}
 
 ANATOMIES = {
     "lung": "lungs",
@@ -68,6 +81,10 @@ FINDINGS = {
 }
 
 
+HOPELESS = 31
+"""Number of the message that cannot be read however often it is tried."""
+
+
 @dataclass
 class NodeInMemory:
     """UseCases over a list of studies. Its ranking is different for each anatomy, and the same each time."""
@@ -78,6 +95,11 @@ class NodeInMemory:
     scores: MatchScale = field(default_factory=MatchScale)
     health_reading: Health | None = None
     dicom_reading: exchange.DicomState | None = None
+    reports_reading: ReportState | None = None
+    submitted: list[tuple[str, str, bytes, str]] = field(default_factory=list)
+    """(key or empty, media type, body, by whom) of each report that is durable, in order."""
+    proofs: list[str] = field(default_factory=list)
+    """Names of the accounts whose password was hashed, in order."""
     deeds: list[tuple[str, object, str]] = field(default_factory=list)
     """(what, of what, by whom), in order."""
     checks: dict[str, bool] = field(default_factory=lambda: {"database": True, "storage": True})
@@ -87,6 +109,7 @@ class NodeInMemory:
     """The user of each answer, in order."""
 
     def authenticate(self, username: str, password: str) -> User | None:
+        self.proofs.append(username)
         known, role = ACCOUNTS.get(username, ("", ""))
         return User(username, role) if known and known == password else None
 
@@ -173,8 +196,51 @@ class NodeInMemory:
         self.deeds.append(("retry reports", ids, user))
         return 0
 
+    def reports(self) -> ReportState:
+        self._stumble()
+        assert self.reports_reading is not None
+        return self.reports_reading
+
+    def submit_report(self, key: str, body: bytes, content_type: str, user: str) -> None:
+        self._stumble()
+        if not body.strip():
+            raise UnreadableReport("the report is empty")
+        self.submitted.append((key, content_type, body, user))
+
+    def submit_fhir(self, body: bytes, user: str) -> None:
+        self._stumble()
+        if b'"DiagnosticReport"' not in body:
+            raise UnreadableReport("the resource is no DiagnosticReport")
+        self.submitted.append(("", "application/fhir+json", body, user))
+
+    def replay_reports(self, ids: Sequence[int] | None, user: str) -> int:
+        """What is in doubt is linked anew; of the dead letters one stays as it is."""
+        self.deeds.append(("replay", ids, user))
+        chosen = [row for row in self._take(ids) if row.id != HOPELESS]
+        self._leave(chosen)
+        return len(chosen)
+
+    def discard_reports(self, ids: Sequence[int], user: str) -> int:
+        self.deeds.append(("discard", ids, user))
+        chosen = self._take(ids)
+        self._leave(chosen)
+        return len(chosen)
+
     def ready(self) -> Mapping[str, bool]:
         return self.checks
+
+    def _take(self, ids: Sequence[int] | None) -> list[ReportMessage]:
+        return [row for row in self.reports().troubled if ids is None or row.id in ids]
+
+    def _leave(self, rows: Sequence[ReportMessage]) -> None:
+        """These are no longer in trouble."""
+        before = self.reports()
+        left = Counter(row.state for row in rows)
+        self.reports_reading = replace(
+            before,
+            troubled=tuple(row for row in before.troubled if row not in rows),
+            messages={state: count - left[state] for state, count in before.messages.items()},
+        )
 
     def _stumble(self) -> None:
         if self.fault is not None:
@@ -204,6 +270,7 @@ class NodeInMemory:
             findings=card.findings,
             shared_findings=tuple(label for label in card.findings if label in own.findings),
             has_report=card.has_report,
+            report_note=card.report_note,
             completion=card.completion,
         )
 
@@ -368,6 +435,29 @@ def make_dicom() -> exchange.DicomState:
     )
 
 
+def make_reports() -> ReportState:
+    """Channels on which nearly everything happens. Ages are of this moment: the reading has no time of its own."""
+    now, minute, hour = dt.datetime.now(dt.UTC), dt.timedelta(minutes=1), dt.timedelta(hours=1)
+    unreadable = "no OBX segment with text"
+    return ReportState(
+        listening="10.0.0.7:2575 (TLS)",
+        sources=("clinic", "ris"),
+        messages={"waiting": 2, "pending": 2, "linked": 1204, "quarantined": 1, "dead": 2, "discarded": 5},
+        oldest_waiting_seconds=3.4,
+        reports=1410,
+        not_parsed=36,
+        outdated=120,
+        parser_version="en-7",
+        troubled=(
+            ReportMessage(HOPELESS, "hl7", "ris", "dead", "", unreadable, now - 3 * hour),
+            ReportMessage(12, "fhir", "portal", "dead", "", "the resource has no status", now - 30 * hour),
+            ReportMessage(44, "hl7", "clinic", "quarantined", "final", "the patient ids disagree", now - 5 * hour),
+            ReportMessage(57, "rest", "rest", "pending", "final", "", now - 20 * minute),
+            ReportMessage(56, "hl7", "ris", "pending", "corrected", "", now - 22 * minute),
+        ),
+    )
+
+
 @pytest.fixture
 def node() -> NodeInMemory:
     """Twenty radiographs, a study on its way, and one that cannot be indexed."""
@@ -376,7 +466,14 @@ def node() -> NodeInMemory:
     reason = "no frontal view among 2 radiographs"
     cards.append(make_card(21, searchable=False, state=StudyState.NOT_INDEXABLE, reason=reason))
     sentences = {card.study_instance_uid: tuple(FINDINGS[label] for label in card.findings) for card in cards}
-    return NodeInMemory(cards, {"A-7": uid_of(7)}, sentences, health_reading=make_health(), dicom_reading=make_dicom())
+    return NodeInMemory(
+        cards,
+        {"A-7": uid_of(7)},
+        sentences,
+        health_reading=make_health(),
+        dicom_reading=make_dicom(),
+        reports_reading=make_reports(),
+    )
 
 
 @pytest.fixture
@@ -529,6 +626,12 @@ class Visit:
         """Open the page of the exchange with peers and give the titles of its tiles."""
         self.page.get_by_role("link", name="DICOM").click()
         self.page.wait_for_selector('[aria-label="Peers"]')
+        return self.page.eval_on_selector_all(".tile-title", "titles => titles.map(t => t.textContent)")
+
+    def reports(self) -> list[str]:
+        """Open the page of the report channels and give the titles of its tiles."""
+        self.page.get_by_role("link", name="Reports").click()
+        self.page.wait_for_selector('[aria-label="Ways in"]')
         return self.page.eval_on_selector_all(".tile-title", "titles => titles.map(t => t.textContent)")
 
     def test_peer(self, name: str) -> str:

@@ -1,5 +1,5 @@
-// Index health and DICOM: fetch the page again every few seconds and put its figures in place, and so after each form.
-// A lost session goes to the login.
+// Index health, DICOM and reports: fetch the page again every few seconds and put its figures in place, and so after
+// each form. A lost session goes to the login.
 "use strict";
 
 const health = document.getElementById("health");

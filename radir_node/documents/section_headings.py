@@ -2,7 +2,7 @@
 
 The meaning decides where it is a known English name (writers pair codes and meanings wrongly), then the code does
 (PS3.16 CID 7001 and 7002, LOINC of CDA imaging reports), else the meaning is used as it stands. Called by the readers
-of SR and CDA.
+of SR and CDA, and by the intake of HL7 and FHIR.
 """
 
 from collections.abc import Mapping

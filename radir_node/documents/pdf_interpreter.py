@@ -1,0 +1,59 @@
+"""Interprets one PDF in a process of its own: standard input to the text layer on standard output. Started by pdf.py.
+
+A PDF is a program. Memory, processor time and output are limited by the kernel before a byte of it is read, and
+nothing of the node is imported here: whatever a file does to the parser, it does to this process alone.
+"""
+
+import io
+import json
+import resource
+import sys
+
+from pypdf import PdfReader
+from pypdf.errors import DependencyError, FileNotDecryptedError, LimitReachedError
+
+BROKEN, ENCRYPTED, PAGES, LARGE = 10, 11, 12, 13
+"""Exit codes; 0 = the text was written."""
+
+
+def confine(memory_bytes: int, seconds: int, output_bytes: int) -> None:
+    """Limit this process for good. No file can be written but the answer, and a crash leaves no image of the memory."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (output_bytes, output_bytes))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+
+def interpret(document: bytes, max_pages: int, max_characters: int) -> tuple[int, str]:
+    """Return an exit code and the text of the pages, joined by blank lines; later pages are left out of a long text."""
+    pages: list[str] = []
+    try:
+        reader = PdfReader(io.BytesIO(document))
+        if len(reader.pages) > max_pages:
+            return PAGES, ""
+        for page in reader.pages:
+            pages.append(page.extract_text().strip())
+            if sum(map(len, pages)) > max_characters:
+                break
+    except (FileNotDecryptedError, DependencyError):
+        return ENCRYPTED, ""
+    except (MemoryError, LimitReachedError):
+        return LARGE, ""
+    except Exception:  # noqa: BLE001  # malformed input makes the parser raise nearly any class
+        return BROKEN, ""
+    return 0, "\n\n".join(page for page in pages if page)[:max_characters]
+
+
+def main() -> None:
+    """Read standard input, write the text, exit with the code."""
+    limits = json.loads(sys.argv[1])
+    confine(limits["memory_bytes"], limits["seconds"], limits["output_bytes"])
+    code, text = interpret(sys.stdin.buffer.read(), limits["pages"], limits["characters"])
+    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+    sys.stdout.buffer.flush()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Names of all files that an annotation consists of (method spec 4.4), and how one is written: beside, then renamed."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from radir_node.domain.study import Modality
+from radir_node.errors import StorageFull, UserError
+from radir_node.learning.annotate.nodes import WHOLE
+
+ID_COLUMNS = {Modality.CXR: "File Path", Modality.CT: "Volumename"}
+"""Heading of the id column, which the published loaders look for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The files of one split under a folder. `table` is the name of a node, or WHOLE."""
+
+    out: Path
+    split: str
+
+    def __post_init__(self) -> None:
+        if not self.split.replace("_", "").replace("-", "").isalnum():
+            raise UserError(f"--split: {self.split!r} cannot be part of a file name; use letters, digits, - and _")
+
+    @property
+    def captions(self) -> Path:
+        """Lines of img_path, text, name."""
+        return self.out / f"{self.split}.jsonl"
+
+    @property
+    def datasheet(self) -> Path:
+        return self.out / f"{self.split}_datasheet.md"
+
+    def ids(self, table: str) -> Path:
+        """The studies of a table in the order of its rows; for WHOLE that order is the one of the captions."""
+        return self.captions if table == WHOLE else self.out / f"{self.split}_entity" / f"{table}.csv"
+
+    def matrix(self, table: str) -> Path:
+        """Float32 [studies, studies], symmetric, diagonal 1."""
+        folder = self.out if table == WHOLE else self.out / f"{self.split}_ratescore"
+        return folder / f"{self.split if table == WHOLE else table}.npy"
+
+    def neighbours(self, table: str) -> Path:
+        """The most similar studies of each, for people."""
+        return self.out / f"{self.split}_neighbours" / f"{table}.parquet"
+
+    def manifest(self, table: str) -> Path:
+        """What the table was made of, written last: where it is, the table is whole."""
+        return self.out / f"{self.split}_manifest" / f"{table}.json"
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Yield a path to write to, and rename it to `path` when that went well; nothing half-written is ever seen.
+
+    Raises StorageFull where the disk is full or cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise StorageFull(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        with suppress(OSError):  # where there is nothing to remove
+            part.unlink()
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON document. Raises StorageFull."""
+    with beside(path) as part:
+        part.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON document; None where it is not there or not whole."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
