@@ -7,6 +7,7 @@
 #   make fuzz-dicom ARGS="--pdus 20000"                   malformed PDUs against it
 #   make crash-dicom KILLS=20                             kill -9 of it, over and over
 #   make bench-reports                                    the report parser beside medspaCy
+#   make bench-mllp                                       reports by HL7 per second, each durable before its answer
 #   make bench-similarity ARGS="--distinct"               similarity of 10,000 reports with one another
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ export MEDSPACY_VENV ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/radir-node/medspa
 TEST_PACKAGES := dcmtk dicom3tools libpixelmed-java libcommons-codec-java default-jre-headless orthanc chromium libpython3-dev libgdcm-tools python3-odil
 NODE_PEERS := tests/peers/node_modules/.package-lock.json
 
-.PHONY: demo test lint unit tools triton bench-dicom fuzz-dicom crash-dicom bench-reports bench-similarity clean
+.PHONY: demo test lint unit tools triton bench-dicom fuzz-dicom crash-dicom bench-reports bench-mllp bench-similarity clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/radir demo $(ARGS)
@@ -92,6 +93,10 @@ bench-similarity: $(VENV)/.runtime
 # Minutes, on a machine that does nothing else: everything is measured in one run.
 bench-dicom: $(VENV)/.test tools
 	@$(BIN)/python tests/bench $(ARGS)
+
+# Half a minute, on a machine that does nothing else.
+bench-mllp: $(VENV)/.test
+	@$(BIN)/python tests/bench/mllp.py $(ARGS)
 
 fuzz-dicom: $(VENV)/.test tools
 	@$(BIN)/python tests/bench/fuzz.py $(ARGS)

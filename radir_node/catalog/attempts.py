@@ -13,18 +13,17 @@ import sqlalchemy as sa
 
 WAITING, DELIVERED, DEAD = "waiting", "delivered", "dead"
 
-LEASE = dt.timedelta(minutes=5)
-"""Longer than a peer has to answer (dicom.timeouts.response_seconds); after it the row may be claimed again."""
-
 
 @dataclass(frozen=True)
 class Backoff:
-    """Pauses between attempts: each twice as long as the one before, up to a cap; given up after so many."""
+    """When something is tried: pauses each twice as long as the one before, up to a cap; given up after so many."""
 
     first: dt.timedelta = dt.timedelta(seconds=10)
     longest: dt.timedelta = dt.timedelta(hours=1)
     attempts: int = 80
     """With the defaults: three days."""
+    lease: dt.timedelta = dt.timedelta(seconds=330)
+    """How long an attempt holds its rows, if its process is killed: longer than a peer has to answer."""
 
     def pause(self, attempts: int) -> dt.timedelta:
         """Return how long to wait after so many failed attempts."""
@@ -32,7 +31,7 @@ class Backoff:
 
 
 def claim(
-    connection: sa.Connection, table: sa.Table, chosen: sa.ColumnElement[bool], limit: int
+    connection: sa.Connection, table: sa.Table, chosen: sa.ColumnElement[bool], limit: int, backoff: Backoff
 ) -> Sequence[sa.Row[Any]]:
     """Lease rows that wait, oldest first, and return them; those that another process holds are passed over."""
     free = sa.or_(table.c.leased_until.is_(None), table.c.leased_until < sa.func.now())
@@ -43,7 +42,11 @@ def claim(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    leased = sa.update(table).where(table.c.id.in_(mine.scalar_subquery())).values(leased_until=sa.func.now() + LEASE)
+    leased = (
+        sa.update(table)
+        .where(table.c.id.in_(mine.scalar_subquery()))
+        .values(leased_until=sa.func.now() + backoff.lease)
+    )
     return sorted(connection.execute(leased.returning(*table.c)).all(), key=lambda row: int(row.id))
 
 

@@ -74,7 +74,7 @@ class Commitments:
         if not self.caught_up():
             return None
         with self.database.begin() as connection:
-            rows = attempts.claim(connection, commitment, due, 1)
+            rows = attempts.claim(connection, commitment, due, 1, self.backoff)
             return self._judged(connection, rows[0]) if rows else None
 
     def delivered(self, due: DueReport) -> None:

@@ -53,7 +53,7 @@ class Deliveries:
         """Lease what is due for the peer; say `delivered`, `postponed` or `given_up` of each."""
         due = sa.and_(delivery.c.peer == peer, attempts.is_due(delivery))
         with self.database.begin() as connection:
-            rows = attempts.claim(connection, delivery, due, AT_A_TIME)
+            rows = attempts.claim(connection, delivery, due, AT_A_TIME, self.backoff)
         return [Delivery(row.id, row.sop_instance_uid, row.path) for row in rows]
 
     def delivered(self, ids: Collection[int]) -> None:

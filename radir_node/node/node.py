@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import procrastinate
 
 from radir_node.catalog import jobs
+from radir_node.catalog.attempts import Backoff
 from radir_node.catalog.cases import Cases
 from radir_node.catalog.commitments import Commitments
 from radir_node.catalog.completion import CompletionTracker
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # a process that only receives or answers queries loads neith
     from radir_node.reports.display import SiteRules
     from radir_node.search.similar import Search
 
+LEASE_MARGIN_SECONDS = 30.0
 MODELS = {Modality.CXR: "cxr_starter", Modality.CT: "ct_densitometry"}
 """Folder in the model repository of each modality's encoder."""
 
@@ -86,13 +88,18 @@ class Node:
     def report_linking(self) -> ReportLinking:
         return ReportLinking(self.database, self.job_app)
 
+    @property
+    def backoff(self) -> Backoff:
+        """When what is owed to peers is tried; an attempt ends before its lease does."""
+        return Backoff(lease=dt.timedelta(seconds=self.settings.dicom.timeouts.response_seconds + LEASE_MARGIN_SECONDS))
+
     @cached_property
     def deliveries(self) -> Deliveries:
-        return Deliveries(self.database, self.job_app)
+        return Deliveries(self.database, self.job_app, self.backoff)
 
     @cached_property
     def commitments(self) -> Commitments:
-        return Commitments(self.database, self.job_app, self.root)
+        return Commitments(self.database, self.job_app, self.root, backoff=self.backoff)
 
     @cached_property
     def procedure_steps(self) -> ProcedureSteps:

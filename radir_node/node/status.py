@@ -18,6 +18,7 @@ def status(node: Node) -> Mapping[str, Any]:
         counts = node.studies.counts()
         with node.database.begin() as connection:
             depth, _, _ = queue_depth(connection)
+        messages = {state.value: n for state, n in node.report_inbox.counts().items()}
         owed = Exchange(node.database).owed()
     except DatabaseDown as error:
         held = f"; {waiting.objects} acknowledged objects wait for it in the spool" if waiting.objects else ""
@@ -25,6 +26,7 @@ def status(node: Node) -> Mapping[str, Any]:
     return {
         "ready": all(ready(node).values()),
         **counts,
+        "report_messages": messages,
         "queue": depth,
         "unregistered": waiting.objects,
         "quarantined": waiting.quarantined,

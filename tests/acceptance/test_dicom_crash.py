@@ -286,7 +286,8 @@ def as_peer(listener: Listener) -> str:
 @pytest.mark.timeout(240 + 30 * KILLS)
 def test_commitment(make_group, listener: Listener, tmp_path: Path, wait: Wait) -> None:
     """Every request that was answered with success is reported after the restart, with all that was acknowledged."""
-    group = make_group("scp", "worker", DICOM__PEERS=as_peer(listener))
+    # A peer's time to answer is the time for which a killed worker's report waits: five minutes if nothing is said.
+    group = make_group("scp", "worker", DICOM__PEERS=as_peer(listener), DICOM__TIMEOUTS__RESPONSE_SECONDS="10")
     sender = Sender(Files(12, 64, CT, [tmp_path / "sent"]).write())
     rng = random.Random(KILLS)
     promised: dict[str, int] = {}
