@@ -103,7 +103,7 @@ fuzz-dicom: $(VENV)/.test tools
 
 KILLS ?= 100
 crash-dicom: $(VENV)/.test tools
-	@RADIR_TEST_KILLS=$(KILLS) $(BIN)/pytest -q -s tests/acceptance/test_dicom_crash.py $(ARGS)
+	@RADIR_TEST_KILLS=$(KILLS) $(BIN)/pytest -q -s tests/acceptance/test_dicom_crash.py tests/acceptance/test_reports.py -k 'crash or kills' $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(TRITON_VENV) .radir out

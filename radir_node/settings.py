@@ -5,10 +5,11 @@ conf/radir.toml lists every key at its default; tests/test_settings.py proves th
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from radir_node.domain.received_report import ReportStatus
@@ -152,21 +153,24 @@ class Dicom(Section):
         return self
 
 
+HL7_FIELD = r"^[A-Z][A-Z0-9]{2}-[1-9]\d?(\.[1-9]\d?)?$"
+
+
 class ReportSource(Section):
     """A system that sends reports: a RIS, an interface engine."""
 
-    addresses: tuple[str, ...] = ()
+    addresses: tuple[IPvAnyNetwork, ...] = ()
     """Addresses or networks (10.1.0.0/16) that its HL7 messages come from."""
     language: str = "en"
     """What its reports are written in where they do not say."""
     issuer_of_patient_id: str = ""
     """Of patient ids that come without one; empty = none."""
-    accession_fields: tuple[str, ...] = ("OBR-18", "OBR-3", "TXA-15")
-    """Where its accession numbers are; the first field that holds something."""
+    accession_fields: tuple[Annotated[str, Field(pattern=HL7_FIELD)], ...] = ("OBR-18", "OBR-3", "TXA-15")
+    """Where its accession numbers are, as HL7 counts fields and components ("ZDS-1.1"): the first that is not empty."""
     character_set: str = ""
     """In place of what MSH-18 says, for senders that say wrong: a name of Python; empty = as MSH-18 says."""
     statuses: dict[str, ReportStatus] = {}
-    """Result status (OBR-25, OBX-11) -> what it means where that differs from HL7, e.g. A = "addendum"."""
+    """Result status (OBR-25, OBX-11, TXA-17) -> what it means where that differs from HL7, e.g. A = "addendum"."""
 
 
 class Hl7(Section):
@@ -188,10 +192,13 @@ class Hl7(Section):
     """With the certificate, key, authorities and client_certificates of dicom.tls; the port then takes nothing else."""
 
 
+LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+
+
 class Reports(Section):
     keep_messages: bool = False
     """Keep every message as it came, beside the text that was read; unreadable ones are kept either way."""
-    sources: dict[str, ReportSource] = {"local": ReportSource(addresses=("127.0.0.0/8", "::1"))}
+    sources: dict[str, ReportSource] = {"local": ReportSource(addresses=LOOPBACK)}
     """By name, e.g. [reports.sources.ris]; an HL7 sender that none of them names is refused."""
     date_order: Literal["", "mdy", "dmy"] = ""
     """How reports write dates of numbers alone; empty = each report is asked, and a date in doubt removed."""

@@ -260,7 +260,7 @@ CREATE TABLE public.report (
     text text NOT NULL,
     parser_version text NOT NULL,
     parsed_at timestamp with time zone DEFAULT now() NOT NULL,
-    source text DEFAULT 'dicom'::text NOT NULL,
+    source text DEFAULT ''::text NOT NULL,
     declared_language text DEFAULT ''::text NOT NULL,
     language text DEFAULT 'en'::text NOT NULL,
     identifiers text[] DEFAULT '{}'::text[] NOT NULL
@@ -509,17 +509,15 @@ CREATE INDEX ix_issued_sr_study_id ON public.issued_sr USING btree (study_id);
 
 CREATE INDEX ix_mpps_study_instance_uids ON public.mpps USING gin (study_instance_uids) WHERE (state = 'IN PROGRESS'::text);
 
-CREATE INDEX ix_report_message_accession_numbers ON public.report_message USING gin (accession_numbers) WHERE (state = ANY (ARRAY['pending'::text, 'linked'::text]));
+CREATE INDEX ix_report_message_accession_numbers ON public.report_message USING gin (accession_numbers) WHERE (state = ANY (ARRAY['pending'::text, 'linked'::text, 'quarantined'::text]));
 
 CREATE INDEX ix_report_message_sha256 ON public.report_message USING btree (sha256);
 
-CREATE INDEX ix_report_message_source_report_key ON public.report_message USING btree (source, report_key);
+CREATE INDEX ix_report_message_source_report_key_id ON public.report_message USING btree (source, report_key, id);
 
-CREATE INDEX ix_report_message_study_instance_uids ON public.report_message USING gin (study_instance_uids) WHERE (state = ANY (ARRAY['pending'::text, 'linked'::text]));
+CREATE INDEX ix_report_message_state_id ON public.report_message USING btree (state, id);
 
-CREATE INDEX ix_report_message_trouble ON public.report_message USING btree (state, id) WHERE (state = ANY (ARRAY['pending'::text, 'quarantined'::text, 'dead'::text]));
-
-CREATE INDEX ix_report_message_waiting ON public.report_message USING btree (id) WHERE (state = 'waiting'::text);
+CREATE INDEX ix_report_message_study_instance_uids ON public.report_message USING gin (study_instance_uids) WHERE (state = ANY (ARRAY['pending'::text, 'linked'::text, 'quarantined'::text]));
 
 CREATE INDEX ix_report_parser_version ON public.report USING btree (parser_version);
 

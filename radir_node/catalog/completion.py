@@ -190,7 +190,7 @@ class CompletionTracker:
 
 def _locked(connection: sa.Connection, study_id: int = 0, *, study_instance_uid: str = "") -> sa.Row[Any] | None:
     chosen = study.c.study_instance_uid == study_instance_uid if study_instance_uid else study.c.id == study_id
-    return connection.execute(sa.select(study).where(chosen).with_for_update()).one_or_none()
+    return connection.execute(sa.select(study).where(chosen).with_for_update(key_share=True)).one_or_none()
 
 
 def _known(connection: sa.Connection, study_instance_uid: str) -> sa.Row[Any]:

@@ -22,6 +22,7 @@ class Action(StrEnum):
     ECHO = "C-ECHO"
     REPLAY_REPORTS = "read reports again"
     DISCARD_REPORTS = "discard reports"
+    SHOW_REPORT = "show report message"
 
 
 @dataclass(frozen=True, slots=True)

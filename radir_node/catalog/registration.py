@@ -133,11 +133,12 @@ class Registration:
         }
 
     def _lock(self, uids: Collection[str], made: Collection[str] = ()) -> None:
+        # key_share: whoever links a report to the study meanwhile refers to its row, and need not wait.
         found = self._connection.execute(
             sa.select(study.c.id, study.c.study_instance_uid, study.c.state)
             .where(_is_any(study.c.study_instance_uid, uids))
             .order_by(study.c.study_instance_uid)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
         for row in found:
             uid = row.study_instance_uid

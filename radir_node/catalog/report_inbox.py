@@ -1,16 +1,17 @@
 """Messages that bring reports, durable before they are acknowledged; and those that wait, are in doubt or unreadable.
 
-    (received) -> waiting -> linked        its studies are here, and are the patient's
-                          -> pending       no study of it is here yet
-                          -> quarantined   the studies are another patient's
-    (unreadable) -> dead                   kept as it came
-    an operator: dead, quarantined -> waiting or discarded; pending -> discarded
+    (received)   -> waiting -> linked        its studies are here, and are the patient's
+                            -> pending       no study of it is here yet
+                            -> quarantined   the studies are another patient's
+    (unreadable) -> dead                     kept as it came
+    a study that comes, or an operator: pending, linked, quarantined -> waiting
+    an operator: dead -> waiting; dead, quarantined, pending -> discarded
 
 Called by the intake of every channel, by the command line and by the pages.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -38,13 +39,18 @@ TROUBLE = (MessageState.DEAD, MessageState.QUARANTINED, MessageState.PENDING)
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message that could not be read, as it came."""
+class KeptMessage:
+    """A message with its content."""
 
     id: int
     channel: Channel
     source: str
-    payload: bytes
+    payload: bytes | None
+    """As it came; None where only what was read of it is kept."""
+    patient_id: str
+    accession_numbers: tuple[str, ...]
+    study_instance_uids: tuple[str, ...]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -62,23 +68,29 @@ class ReportInbox:
         Raises DatabaseDown or StorageFull: nothing was written, and nothing may be acknowledged.
         """
         with self.database.begin() as connection:
-            self._insert(connection, [self._row(submission) for submission in submissions])
+            self._insert(connection, self._rows(submissions))
 
     def troubled(self, limit: int, states: Collection[MessageState] = TROUBLE) -> Sequence[Mapping[str, Any]]:
-        """Return the messages in these states without their text, unreadable ones first, then newest first."""
+        """Return messages in these states without their content, so many of each, the newest of each first."""
         row = report_message.c
-        order = sa.case({state: place for place, state in enumerate(TROUBLE)}, value=row.state)
         columns = (row.id, row.channel, row.source, row.state, row.status, row.reason, row.received_at)
-        chosen = sa.select(*columns).where(row.state.in_(states)).order_by(order, row.id.desc()).limit(limit)
         with self.database.begin() as connection:
-            return [dict(found) for found in connection.execute(chosen).mappings()]
+            return [
+                dict(found)
+                for state in states
+                for found in connection.execute(
+                    sa.select(*columns).where(row.state == state).order_by(row.id.desc()).limit(limit)
+                ).mappings()
+            ]
 
-    def counts(self) -> Mapping[MessageState, int]:
-        """Return how many messages are in each state."""
-        counted = sa.select(report_message.c.state, sa.func.count()).group_by(report_message.c.state)
+    def counts(self, states: Collection[MessageState] = tuple(MessageState)) -> Mapping[MessageState, int]:
+        """Return how many messages are in each of these states."""
+        counted = sa.select(report_message.c.state, sa.func.count()).where(report_message.c.state.in_(states))
         with self.database.begin() as connection:
-            found = {MessageState(state): n for state, n in connection.execute(counted)}
-        return {state: found.get(state, 0) for state in MessageState}
+            found = {
+                MessageState(state): n for state, n in connection.execute(counted.group_by(report_message.c.state))
+            }
+        return {state: found.get(state, 0) for state in states}
 
     def oldest_waiting_seconds(self) -> float | None:
         """Return the age of the message that waits longest to be linked; None when none does."""
@@ -88,32 +100,51 @@ class ReportInbox:
             found = connection.execute(waiting).scalar_one()
         return None if found is None else float(found)
 
-    def dead_letters(self, ids: Sequence[int] | None = None) -> Sequence[DeadLetter]:
-        """Return messages that could not be read, those named or all, oldest first."""
-        row = report_message.c
-        chosen = sa.select(row.id, row.channel, row.source, row.payload).where(_among(MessageState.DEAD, ids=ids))
+    def dead(self, ids: Sequence[int] | None = None) -> Sequence[int]:
+        """Return the numbers of messages that could not be read, those named or all, oldest first."""
+        chosen = sa.select(report_message.c.id).where(_among(MessageState.DEAD, ids=ids)).order_by(report_message.c.id)
         with self.database.begin() as connection:
-            found = connection.execute(chosen.order_by(row.id)).all()
-        return [DeadLetter(one.id, Channel(one.channel), one.source, one.payload) for one in found]
+            return list(connection.execute(chosen).scalars())
 
-    def reread(self, letter: DeadLetter, submissions: Sequence[Submission]) -> None:
-        """A dead letter can be read after all: it becomes these messages, which come at the time when it came."""
+    def kept(self, id_: int) -> KeptMessage | None:
+        """Return a message with its content; None when there is none of this number."""
+        with self.database.begin() as connection:
+            found = connection.execute(sa.select(report_message).where(report_message.c.id == id_)).one_or_none()
+        if found is None:
+            return None
+        links = (tuple(found.accession_numbers), tuple(found.study_instance_uids))
+        return KeptMessage(
+            id_, Channel(found.channel), found.source, found.payload, found.patient_id, *links, found.text
+        )
+
+    def reread(self, letter: KeptMessage, submissions: Sequence[Submission]) -> bool:
+        """A dead letter can be read after all: it becomes these messages, which come at the time when it came.
+
+        False when it is no dead letter any more.
+        """
         dead = _among(MessageState.DEAD, ids=[letter.id])
         with self.database.begin() as connection:
             gone = sa.delete(report_message).where(dead).returning(report_message.c.received_at)
             came = connection.execute(gone).scalar_one_or_none()
             if came is not None:
-                self._insert(connection, [self._row(one) | {"received_at": came} for one in submissions])
+                self._insert(connection, [row | {"received_at": came} for row in self._rows(submissions)])
+        return came is not None
 
     def retry(self, ids: Sequence[int] | None = None) -> int:
         """Try again to link what is quarantined or pending, those named or all; return how many."""
         doubtful = _among(MessageState.QUARANTINED, MessageState.PENDING, ids=ids)
-        return self._change(sa.update(report_message).where(doubtful).values(state=MessageState.WAITING, reason=""))
+        with self.database.begin() as connection:
+            changed = connection.execute(_again(doubtful)).rowcount
+            if changed:
+                jobs.defer_once(self.job_app, connection, jobs.LINK)
+        return changed
 
-    def discard(self, ids: Sequence[int]) -> int:
-        """Give up what is in trouble: its text and payload are removed, that it came stays; return how many."""
-        nothing: dict[str, Any] = {"text": "", "payload": None, "identifiers": [], "state": MessageState.DISCARDED}
-        return self._change(sa.update(report_message).where(_among(*TROUBLE, ids=ids)).values(nothing))
+    def discard(self, ids: Sequence[int]) -> Sequence[int]:
+        """Give up what is in trouble: only that it came stays, no content and no identifier; return the numbers."""
+        nothing = {**_read(None), "payload": None, "state": MessageState.DISCARDED}
+        gone = sa.update(report_message).where(_among(*TROUBLE, ids=ids)).values(nothing)
+        with self.database.begin() as connection:
+            return sorted(connection.execute(gone.returning(report_message.c.id)).scalars())
 
     def adopt(self) -> bool:
         """Defer the linking of what waits without a job, whatever became of that; say whether there was anything."""
@@ -121,31 +152,35 @@ class ReportInbox:
         with self.database.begin() as connection:
             return bool(connection.execute(waits).scalar_one()) and jobs.defer_once(self.job_app, connection, jobs.LINK)
 
-    def _change(self, statement: sa.Update) -> int:
-        with self.database.begin() as connection:
-            changed = connection.execute(statement).rowcount
-            if changed:
-                jobs.defer_once(self.job_app, connection, jobs.LINK)
-        return changed
-
     def _insert(self, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
         fresh = _not_known(connection, rows)
         if fresh:
             connection.execute(sa.insert(report_message), fresh)
+        # Who sends a quarantined message again may have put the other side right.
+        doubtful = _sent_again(rows) & (report_message.c.state == MessageState.QUARANTINED)
+        repeated = connection.execute(_again(doubtful)).rowcount if len(fresh) < len(rows) else 0
+        if repeated or any(row["state"] == MessageState.WAITING for row in fresh):
             jobs.defer_once(self.job_app, connection, jobs.LINK)
 
-    def _row(self, submission: Submission) -> dict[str, Any]:
-        read = submission.report
-        keeps = self.keep_payloads or read is None
-        return {
-            "channel": submission.channel,
-            "source": submission.source or submission.channel,
-            "sha256": hashlib.sha256(submission.payload).hexdigest(),
-            "state": MessageState.DEAD if read is None else MessageState.WAITING,
-            "reason": submission.reason,
-            "payload": submission.payload if keeps else None,
-            **_read(read),
-        }
+    def _rows(self, submissions: Iterable[Submission]) -> list[dict[str, Any]]:
+        """A message is kept once, with the first of its reports."""
+        rows: list[dict[str, Any]] = []
+        for submission in submissions:
+            digest = hashlib.sha256(submission.payload).hexdigest()
+            keeps = self.keep_payloads or submission.report is None
+            is_first = not rows or rows[-1]["sha256"] != digest
+            rows.append(
+                {
+                    "channel": submission.channel,
+                    "source": submission.source or submission.channel,
+                    "sha256": digest,
+                    "state": MessageState.DEAD if submission.report is None else MessageState.WAITING,
+                    "reason": submission.reason,
+                    "payload": submission.payload if keeps and is_first else None,
+                    **_read(submission.report),
+                }
+            )
+        return rows
 
 
 def _read(report: ReceivedReport | None) -> dict[str, Any]:
@@ -163,20 +198,30 @@ def _among(*states: MessageState, ids: Sequence[int] | None) -> sa.ColumnElement
     return chosen if ids is None else chosen & report_message.c.id.in_(ids)
 
 
+def _again(chosen: sa.ColumnElement[bool]) -> sa.Update:
+    return sa.update(report_message).where(chosen).values(state=MessageState.WAITING, reason="")
+
+
+def _sent_again(rows: Sequence[Mapping[str, Any]]) -> sa.ColumnElement[bool]:
+    sources, digests = {row["source"] for row in rows}, {row["sha256"] for row in rows}
+    return report_message.c.source.in_(sources) & report_message.c.sha256.in_(digests)
+
+
 def _not_known(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out what came before, byte by byte.
+    """Leave out what came before, byte by byte, and was not discarded.
 
     A message that tells its time is one event however often it is sent. One that does not (a PUT of the same text)
     means what it says each time, unless it repeats the newest version of its report.
     """
     row = report_message.c
-    sent = row.sha256.in_({one["sha256"] for one in rows})
-    earlier = sa.select(row.source, row.report_key, row.sha256).where(sent, row.effective_at.is_not(None))
+    earlier = sa.select(row.source, row.report_key, row.status, row.sha256).where(
+        _sent_again(rows), row.effective_at.is_not(None), row.state != MessageState.DISCARDED
+    )
     known = {tuple(found) for found in connection.execute(earlier)}
     newest = {_report(one): _newest(connection, one) for one in rows if not one["effective_at"]}
     fresh = []
     for one in rows:
-        event = (*_report(one), one["sha256"])
+        event = (*_report(one), one["status"], one["sha256"])
         if event not in known and newest.get(_report(one)) != one["sha256"]:
             fresh.append(one)
         if one["effective_at"]:
@@ -192,5 +237,7 @@ def _report(row: Mapping[str, Any]) -> tuple[str, str]:
 
 def _newest(connection: sa.Connection, one: Mapping[str, Any]) -> str | None:
     row = report_message.c
-    versions = sa.select(row.sha256).where(row.source == one["source"], row.report_key == one["report_key"])
-    return connection.execute(versions.order_by(row.id.desc()).limit(1)).scalar_one_or_none()
+    same = sa.and_(row.source == one["source"], row.report_key == one["report_key"])
+    versions = sa.select(row.sha256).where(same, row.state != MessageState.DISCARDED)
+    in_order = versions.order_by(row.source.desc(), row.report_key.desc(), row.id.desc())
+    return connection.execute(in_order.limit(1)).scalar_one_or_none()

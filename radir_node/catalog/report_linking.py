@@ -1,8 +1,9 @@
 """From messages to the reports of studies: each version linked or put aside, then what stands is written.
 
 A report is what stands after all messages of one source and report key. Its rows are made anew from its messages each
-time one of them is linked, so that the order of arrival, repetitions and crashes change nothing. Called by
-radir_node.ingest.link_reports.
+time one of them is looked at, so that the order of arrival, repetitions and crashes change nothing. A correction whose
+study is not here, or is another patient's, takes what it corrects away all the same: the source has withdrawn it.
+Called by radir_node.ingest.link_reports.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,11 +29,14 @@ AT_A_TIME = 100
 
 ANOTHER_PATIENT = "the patient of the message is not the patient of the study"
 NO_PATIENT = "the message names no patient, so that the study cannot be checked"
+NO_PATIENT_THERE = "the study has no patient ID, so that the message cannot be checked"
 
+_IN_TURN = sa.text("select pg_advisory_xact_lock(hashtext('radir.link_reports'))")
+"""A job that was taken for dead may still run beside its successor, and neither would see what the other decides."""
 _NEWCOMERS = sa.text("""
     update report_message set state = 'waiting', reason = '' from study
-    where study.id = :study and report_message.state in ('pending', 'linked') and (
-        (study.accession_number <> '' and accession_numbers @> array[study.accession_number])
+    where study.id = :study and report_message.state in ('pending', 'linked', 'quarantined') and (
+        (study.accession_number <> '' and accession_numbers @> array[study.accession_number collate "default"])
         or study_instance_uids @> array[study.study_instance_uid]
     ) and not exists (
         select from report where report.study_id = study.id
@@ -40,11 +44,16 @@ _NEWCOMERS = sa.text("""
     )
 """)
 _MISSED = sa.text("""
-    update report_message set state = 'waiting', reason = '' where state = 'pending' and exists (
+    update report_message set state = 'waiting', reason = ''
+    where state = 'pending' and received_at > now() - interval '1 hour' and exists (
         select from study where (study.accession_number <> '' and study.accession_number = any(accession_numbers))
         or study.study_instance_uid = any(study_instance_uids)
     )
 """)
+"""The moment between a look for a study and its coming is short; what waits longer is found when its study comes."""
+
+_CONTENT = [column for column in report_message.c if column.name not in ("payload", "sha256")]
+_WITHDRAWS = (ReportStatus.CORRECTED, ReportStatus.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +77,14 @@ class ReportLinking:
     def link(self, parse: Parse) -> int:
         """Link waiting messages, oldest first, at most AT_A_TIME; return how many there were. Raises DatabaseDown."""
         waiting = (
-            sa.select(report_message)
+            sa.select(*_CONTENT)
             .where(report_message.c.state == MessageState.WAITING)
             .order_by(report_message.c.id)
             .limit(AT_A_TIME)
-            .with_for_update(skip_locked=True)
+            .with_for_update()
         )
         with self.database.begin() as connection:
+            connection.execute(_IN_TURN)
             found = connection.execute(waiting).all()
             for message in found:
                 state, reason = _judge(connection, message)
@@ -107,20 +117,22 @@ class ReportLinking:
         with self.database.begin() as connection:
             return Standing(*connection.execute(sa.select(*counts).select_from(report)).one())
 
-    def outdated(self, parser_version: str) -> int:
-        """Return how many reports were read by another version of the parser; a job is enqueued if there are any."""
-        counted = sa.select(sa.func.count()).where(report.c.parser_version != parser_version)
+    def adopt_outdated(self, parser_version: str) -> bool:
+        """Defer the reading of reports that another version of the parser has read; say whether there are any."""
         with self.database.begin() as connection:
-            found: int = connection.execute(counted).scalar_one()
+            found = bool(connection.execute(sa.select(sa.exists().where(_is_outdated(parser_version)))).scalar_one())
             if found:
                 jobs.defer_once(self.job_app, connection, jobs.REPARSE)
         return found
 
-    def reparse(self, parser_version: str, parse: Parse) -> int:
-        """Read up to AT_A_TIME reports of other parser versions again; return how many. Raises DatabaseDown."""
+    def reparse(self, parser_version: str, parse: Parse, after: int = 0) -> int:
+        """Read up to AT_A_TIME reports of other parser versions again, those with a higher number than `after`.
+
+        Return the number of the last, 0 when none was left. Raises DatabaseDown.
+        """
         old = (
             sa.select(report.c.id, report.c.text, report.c.declared_language)
-            .where(report.c.parser_version != parser_version)
+            .where(_is_outdated(parser_version), report.c.id > after)
             .order_by(report.c.id)
             .limit(AT_A_TIME)
             .with_for_update(skip_locked=True)
@@ -129,7 +141,17 @@ class ReportLinking:
             found = connection.execute(old).all()
             for row in found:
                 read_again(connection, row.id, parse(row.text, row.declared_language))
-        return len(found)
+        return int(found[-1].id) if found else 0
+
+    def go_on(self, task: str) -> None:
+        """Let a job that has worked long enough be followed by another, so that others get their turn."""
+        with self.database.begin() as connection:
+            jobs.defer_once(self.job_app, connection, task)
+
+
+def _is_outdated(parser_version: str) -> sa.ColumnElement[bool]:
+    """Two ranges, which the index finds, in place of one inequality."""
+    return sa.or_(report.c.parser_version < parser_version, report.c.parser_version > parser_version)
 
 
 def _judge(connection: sa.Connection, message: Any) -> tuple[MessageState, str]:
@@ -141,7 +163,10 @@ def _judge(connection: sa.Connection, message: Any) -> tuple[MessageState, str]:
         return MessageState.QUARANTINED, NO_PATIENT
     if _of_patient(message, studies):
         return MessageState.LINKED, ""
-    return MessageState.QUARANTINED, ANOTHER_PATIENT if message.patient_id else NO_PATIENT
+    if not message.patient_id:
+        return MessageState.QUARANTINED, NO_PATIENT
+    known = any(one.patient_id.strip() for one in studies)
+    return MessageState.QUARANTINED, ANOTHER_PATIENT if known else NO_PATIENT_THERE
 
 
 def _studies(connection: sa.Connection, accession_numbers: Sequence[str], uids: Sequence[str]) -> Sequence[Any]:
@@ -157,10 +182,12 @@ def _studies(connection: sa.Connection, accession_numbers: Sequence[str], uids: 
 def _of_patient(message: Any, studies: Sequence[Any]) -> list[int]:
     """Return those studies that are the message's patient's (reports spec 2.1): Patient ID, and issuers if both say.
 
-    Without a patient (a text that an authenticated program puts to an accession number) it must mean one study alone.
+    Without a patient (a text that an authenticated program puts to an accession number) it must mean one patient alone.
     """
     if not message.patient_id:
-        return [one.id for one in studies] if len(studies) == 1 else []
+        patients = {(one.patient_id.strip(), one.issuer_of_patient_id.strip()) for one in studies}
+        is_one = len(studies) == 1 or (len(patients) == 1 and bool(studies[0].patient_id.strip()))
+        return [one.id for one in studies] if is_one else []
     issuer, patient = message.issuer_of_patient_id.strip(), message.patient_id.strip()
     same = (one for one in studies if one.patient_id.strip() == patient)
     return [one.id for one in same if len({issuer, one.issuer_of_patient_id.strip()} - {""}) < 2]
@@ -172,17 +199,21 @@ def _set_state(connection: sa.Connection, key: int, state: MessageState, reason:
 
 
 def _rewrite(connection: sa.Connection, source: str, report_key: str, parse: Parse) -> None:
-    """Make the rows of a report what its linked messages say."""
+    """Make the rows of a report what its messages say."""
     row = report_message.c
-    is_version = sa.and_(row.source == source, row.report_key == report_key, row.state == MessageState.LINKED)
+    counts = sa.or_(
+        row.state.in_((MessageState.LINKED, MessageState.PENDING)),
+        sa.and_(row.state == MessageState.QUARANTINED, row.status.in_(_WITHDRAWS)),
+    )
+    chosen = sa.select(*_CONTENT).where(row.source == source, row.report_key == report_key, counts)
     in_order = sa.func.coalesce(row.effective_at, row.received_at)
-    versions = connection.execute(sa.select(report_message).where(is_version).order_by(in_order, row.id)).all()
+    versions = connection.execute(chosen.order_by(in_order, row.id)).all()
     stands = standing(_version(one) for one in versions)
     studies = _studies(connection, stands.accession_numbers, stands.study_instance_uids) if stands else []
     kept = _of_patient(stands, studies) if stands else []
     gone = sa.and_(report.c.source == source, report.c.report_key == report_key, report.c.study_id.not_in(kept))
     connection.execute(sa.delete(report).where(gone))
-    if stands is None:
+    if stands is None or not kept:
         return
     parsed = parse(stands.text, stands.language)
     for study_id in kept:
@@ -191,9 +222,11 @@ def _rewrite(connection: sa.Connection, source: str, report_key: str, parse: Par
 
 
 def _version(row: Any) -> ReceivedReport:
+    """What a quarantined correction takes away is gone; what it says is not shown."""
+    shown = row.state != MessageState.QUARANTINED
     return ReceivedReport(
         report_key=row.report_key,
-        status=ReportStatus(row.status),
+        status=ReportStatus(row.status) if shown else ReportStatus.CANCELLED,
         text=row.text,
         accession_numbers=tuple(row.accession_numbers),
         study_instance_uids=tuple(row.study_instance_uids),

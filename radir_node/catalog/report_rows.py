@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from radir_node.catalog.tables import report, report_tag
 from radir_node.domain.report import ParsedReport, Tag
 
-DICOM = "dicom"
-"""Source of the reports that are objects inside their study."""
+DICOM = ""
+"""Source of the reports that are objects inside their study. No channel has it, whatever its sources are called."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,9 @@ class Studies:
     def start(self, study_id: int) -> StudyWork | None:
         """Take up a queued study; None when there is nothing to do (it was reopened, or is done already)."""
         with self.database.begin() as connection:
-            row = connection.execute(sa.select(study).where(study.c.id == study_id).with_for_update()).one_or_none()
+            row = connection.execute(
+                sa.select(study).where(study.c.id == study_id).with_for_update(key_share=True)
+            ).one_or_none()
             if row is None or row.state not in (StudyState.QUEUED, StudyState.ENCODING):
                 return None
             connection.execute(sa.update(study).where(study.c.id == study_id).values(state=StudyState.ENCODING))
@@ -49,7 +51,9 @@ class Studies:
         """Write everything about an indexed study at once; False, and nothing, when it was reopened meanwhile."""
         with self.database.begin() as connection:
             row = connection.execute(
-                sa.select(study.c.state, study.c.last_received_at).where(study.c.id == work.study_id).with_for_update()
+                sa.select(study.c.state, study.c.last_received_at)
+                .where(study.c.id == work.study_id)
+                .with_for_update(key_share=True)
             ).one()
             if row.state != StudyState.ENCODING or row.last_received_at != work.mark:
                 return False
@@ -103,7 +107,9 @@ class Studies:
         if study_instance_uid:
             chosen &= study.c.study_instance_uid == study_instance_uid
         with self.database.begin() as connection:
-            in_order = sa.select(study.c.id).where(chosen).order_by(study.c.study_instance_uid).with_for_update()
+            in_order = (
+                sa.select(study.c.id).where(chosen).order_by(study.c.study_instance_uid).with_for_update(key_share=True)
+            )
             found = list(connection.execute(in_order).scalars())
             again = {"state": StudyState.QUEUED, "reason": ""}
             connection.execute(sa.update(study).where(study.c.id.in_(found)).values(**again))

@@ -161,6 +161,9 @@ sa.Index(
 )
 sa.Index("ix_commitment_due", commitment.c.next_attempt_at, postgresql_where=WAITING)
 
+LINKABLE = sa.text("state in ('pending', 'linked', 'quarantined')")
+"""Messages that a study may concern when it comes."""
+
 report_message = sa.Table(
     "report_message",
     metadata,
@@ -183,23 +186,22 @@ report_message = sa.Table(
     text("issuer_of_patient_id"),
     texts("identifiers"),
     sa.Column("payload", sa.LargeBinary),
-    sa.Index("ix_report_message_source_report_key", "source", "report_key"),
+    sa.Index("ix_report_message_source_report_key_id", "source", "report_key", "id"),
     sa.Index("ix_report_message_sha256", "sha256"),
+    sa.Index("ix_report_message_state_id", "state", "id"),
 )
-sa.Index("ix_report_message_waiting", report_message.c.id, postgresql_where=WAITING)
 sa.Index(
-    "ix_report_message_trouble",
-    report_message.c.state,
-    report_message.c.id,
-    postgresql_where=sa.text("state in ('pending', 'quarantined', 'dead')"),
+    "ix_report_message_accession_numbers",
+    report_message.c.accession_numbers,
+    postgresql_using="gin",
+    postgresql_where=LINKABLE,
 )
-for _names in ("accession_numbers", "study_instance_uids"):
-    sa.Index(
-        f"ix_report_message_{_names}",
-        report_message.c[_names],
-        postgresql_using="gin",
-        postgresql_where=sa.text("state in ('pending', 'linked')"),
-    )
+sa.Index(
+    "ix_report_message_study_instance_uids",
+    report_message.c.study_instance_uids,
+    postgresql_using="gin",
+    postgresql_where=LINKABLE,
+)
 
 report = sa.Table(
     "report",
@@ -211,7 +213,7 @@ report = sa.Table(
     required("text"),
     sa.Column("parser_version", sa.Text, nullable=False, index=True),
     now("parsed_at"),
-    sa.Column("source", sa.Text, nullable=False, server_default="dicom"),
+    text("source"),
     text("declared_language"),
     sa.Column("language", sa.Text, nullable=False, server_default="en"),
     texts("identifiers"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Annotate reports with their similarity, overall and per anatomy.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Option("--in", help="Folder of the data set, as it was released.")]
-Out = Annotated[Path, typer.Option(help="Folder to write to; what is there of the same reports is not made again.")]
+Out = Annotated[Path, typer.Option(help="Folder to write to; tables of the same reports are kept, others removed.")]
 Split = Annotated[str, typer.Option(help="Split of the data set.")]
 ShardOption = Annotated[str, typer.Option("--shard", help="Make one share of the tables, e.g. 2/8.")]
 Only = Annotated[
@@ -84,7 +84,8 @@ def archive(
     from radir_node.node.annotation_source import ArchiveSource
 
     with opened_node() as node:
-        _annotate(ArchiveSource(node.cases, ReportedStudies(node.database), _modality(nodes)), order)
+        studies = ReportedStudies(node.database)
+        _annotate(ArchiveSource(node.cases, studies, _modality(nodes), node.site_rules), order)
 
 
 @app.command("sample")

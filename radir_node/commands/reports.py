@@ -68,7 +68,32 @@ def replay(ids: Ids = None, everything: All = False) -> None:
     """Read dead letters again, and link quarantined and pending messages anew."""
     with opened_node() as node:
         which = chosen(ids, everything)
-        console.print(f"linked anew: {command_line_operator(node).replay_reports(which)}")
+        again = command_line_operator(node).replay_reports(which)
+        if ids and not again:
+            raise UserError("none of these can be read or linked anew")
+        console.print(f"linked anew: {again}")
+
+
+@app.command()
+def show(
+    number: Annotated[int, typer.Argument(metavar="ID", help="Number of the list.")],
+    out: Annotated[Path | None, typer.Option(help="Write the message here as it came.")] = None,
+) -> None:
+    """Show a message with everything it says, to find out what is wrong with it; the audit notes that it was shown."""
+    with opened_node() as node:
+        message = command_line_operator(node).show_report(number)
+    if out is not None:
+        if message.payload is None:
+            raise UserError(f"message {number} was read; its text is kept, not the message as it came")
+        try:
+            out.write_bytes(message.payload)
+        except OSError as error:
+            raise UserError(f"{out}: {error.strerror}") from error
+        return
+    console.out(f"patient ID {message.patient_id or '-'}", highlight=False)
+    console.out(f"accession number {', '.join(message.accession_numbers) or '-'}", highlight=False)
+    console.out(f"Study Instance UID {', '.join(message.study_instance_uids) or '-'}\n", highlight=False)
+    console.out(message.text or (message.payload or b"").decode(errors="replace").replace("\r", "\n"), highlight=False)
 
 
 @app.command()
@@ -86,4 +111,6 @@ def reparse() -> None:
     from radir_node.reports.parser import PARSER_VERSION
 
     with opened_node() as node:
-        console.print(f"queued: {node.report_linking.outdated(PARSER_VERSION)}")
+        outdated = node.report_linking.standing(PARSER_VERSION).outdated
+        node.report_linking.adopt_outdated(PARSER_VERSION)
+        console.print(f"queued: {outdated}")

@@ -4,6 +4,7 @@ An XML file can hold bombs: document types and entities are refused, depth and n
 is read.
 """
 
+import codecs
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 from defusedxml import DefusedXmlException
@@ -50,7 +51,8 @@ def cda_text(payload: bytes) -> str:
 
     Raise UnreadableReport when it is no XML, declares a document type, or is beyond a limit.
     """
-    root = _tree(checked_size(payload.rstrip(b"\0"), "CDA document"))
+    padded = not payload.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # where every second byte may be a NUL
+    root = _tree(checked_size(payload.rstrip(b"\0") if padded else payload, "CDA document"))
     blocks: list[str] = []
     for body in root.iter(f"{_HL7}structuredBody"):
         _sections(body, blocks)
@@ -91,7 +93,12 @@ def _narrative(block: Element | None) -> str:
 
 
 def _collect(element: Element, parts: list[str]) -> None:
-    """Add the text of an element; a carriage return, which XML does not hand on, stands for the end of a line."""
+    """Add the text of an element; a carriage return, which XML does not hand on, stands for the end of a line.
+
+    What a revision took away (CDA R2 4.3.5.1) is still in the document, and is left out.
+    """
+    if element.get("revised") == "delete":
+        return
     around = "\r" if element.tag in _LINES else " " if element.tag in _CELLS else ""
     parts += (around, element.text or "")
     for child in element:

@@ -14,8 +14,8 @@ _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 """Unlike lower(), this keeps every character where it is."""
 _NAME = re.compile(r"(/?)([a-z][a-z0-9:]*)")
 _SPACES = re.compile(r"\s+")
-_SILENT = frozenset({"script", "style", "head", "title", "template", "noscript", "iframe", "object", "svg"})
-"""What stands between these tags is not read."""
+_SILENT = frozenset({"script", "style", "head", "title", "template", "noscript", "iframe", "object", "svg", "del"})
+"""What stands between these tags is not read; del is what a revision took away."""
 _LINES = re.compile(
     "address|article|blockquote|br|caption|d[dlt]|div|footer|h[1-6]|header|hr|li|main|ol|p|pre|section|table|tr|ul"
 )

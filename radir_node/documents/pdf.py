@@ -24,6 +24,8 @@ MAX_MEMORY_BYTES = 1 << 30
 """Address space of the process, the interpreter and its libraries included."""
 
 _BYTES_OF_A_CHARACTER = 4
+_NEEDED = ("PYTHONPATH", "LD_LIBRARY_PATH")
+"""Where Python and pypdf lie."""
 _TOO_LONG = -signal.SIGXCPU
 """How the kernel ends what passes its processor time."""
 
@@ -50,7 +52,7 @@ def _interpret(given: BinaryIO, answer: BinaryIO) -> int:
         "characters": MAX_CHARACTERS,
     }
     command = [sys.executable, "-P", pdf_interpreter.__file__, json.dumps(limits)]
-    environment = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}  # no secrets of the node
+    environment = {name: os.environ[name] for name in _NEEDED if name in os.environ}  # no secrets of the node
     with subprocess.Popen(
         command, stdin=given, stdout=answer, stderr=subprocess.DEVNULL, cwd=Path("/"), env=environment
     ) as process:

@@ -9,24 +9,31 @@ import json
 import resource
 import sys
 
-from pypdf import PdfReader
-from pypdf.errors import DependencyError, FileNotDecryptedError, LimitReachedError
-
 BROKEN, ENCRYPTED, PAGES, LARGE = 10, 11, 12, 13
 """Exit codes; 0 = the text was written."""
 
 
 def confine(memory_bytes: int, seconds: int, output_bytes: int) -> None:
     """Limit this process for good. No file can be written but the answer, and a crash leaves no image of the memory."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (output_bytes, output_bytes))
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    _limit(resource.RLIMIT_CORE, 0, 0)
+    _limit(resource.RLIMIT_AS, memory_bytes, memory_bytes)
+    _limit(resource.RLIMIT_CPU, seconds, seconds + 1)
+    _limit(resource.RLIMIT_FSIZE, output_bytes, output_bytes)
+    _limit(resource.RLIMIT_NPROC, 0, 0)
+
+
+def _limit(kind: int, soft: int, hard: int) -> None:
+    """Set a limit, or keep to a lower one that this process was given: it may not be raised."""
+    given = resource.getrlimit(kind)[1]
+    most = hard if given == resource.RLIM_INFINITY else min(hard, given)
+    resource.setrlimit(kind, (min(soft, most), most))
 
 
 def interpret(document: bytes, max_pages: int, max_characters: int) -> tuple[int, str]:
     """Return an exit code and the text of the pages, joined by blank lines; later pages are left out of a long text."""
+    from pypdf import PdfReader  # not above: the node imports this module for its codes, and not the parser
+    from pypdf.errors import DependencyError, FileNotDecryptedError, LimitReachedError
+
     pages: list[str] = []
     try:
         reader = PdfReader(io.BytesIO(document))

@@ -1,5 +1,6 @@
 """Reduces Rich Text Format (RTF 1.9.1) to its text: paragraphs, tabs and characters; pictures, objects, tables of
-fonts and styles, headers and footers are left out. Nothing is carried out, and the time is linear in the length.
+fonts and styles, headers and footers, hidden and deleted text are left out. Nothing is carried out, and the time is
+linear in the length.
 """
 
 import re
@@ -39,6 +40,8 @@ _CHARACTERS: Mapping[str, str] = {
     "rdblquote": "”",
 }
 _SIGNS: Mapping[str, str] = {"~": "\u00a0", "_": "-", "\n": "\n", "\r": "\n", "\\": "\\", "{": "{", "}": "}"}
+_MARKS: Mapping[str, str] = {"v": "hidden", "deleted": "deleted"}
+"""Words that take text out of sight until they come with a 0, the group ends, or all is plain again."""
 _CODE_PAGES: Mapping[int, str] = {
     **dict.fromkeys((0, 1), ""),
     **{128: "cp932", 129: "cp949", 134: "gbk", 136: "cp950", 161: "cp1253", 162: "cp1254", 163: "cp1258"},
@@ -52,9 +55,16 @@ class _Group:
     silent: bool = False
     fonts: bool = False
     """True in the table of fonts."""
+    hidden: bool = False
+    deleted: bool = False
+    """True where a revision took the text away, and it is only kept to be seen as such."""
     font: int = 0
     fallback: int = 1
     r"""How many characters after \u stand for it where it cannot be shown."""
+
+    @property
+    def is_read(self) -> bool:
+        return not (self.silent or self.hidden or self.deleted)
 
 
 class _Reading:
@@ -67,6 +77,7 @@ class _Reading:
         """Bytes that are decoded together: a character of an Asian code page takes two."""
         self.code_page = "cp1252"
         self.font_pages: dict[int, str] = {}
+        self.base_font = 0
         self.skip = 0
         """Characters of a fallback that are still to be left out."""
 
@@ -90,13 +101,13 @@ class _Reading:
         self.decode()
         shown = text[min(self.skip, len(text)) :]
         self.skip -= len(text) - len(shown)
-        if not self.group.silent:
+        if self.group.is_read:
             self.parts.append(shown)
 
     def byte(self, value: int) -> None:
         if self.skip:
             self.skip -= 1
-        elif not self.group.silent:
+        elif self.group.is_read:
             self.pending.append(value)
 
     def decode(self) -> None:
@@ -115,6 +126,11 @@ class _Reading:
             self.show(_CHARACTERS[word])
         elif _SILENT.fullmatch(word):
             self.change(silent=True, fonts=word == "fonttbl")
+        elif word in _MARKS:
+            self.change(**{_MARKS[word]: number != 0})
+        elif word == "plain":
+            self.decode()
+            self.change(font=self.base_font, hidden=False, deleted=False)
         elif number is not None:
             self._numbered(word, number)
 
@@ -124,9 +140,10 @@ class _Reading:
             self.skip = self.group.fallback
         elif word == "uc":
             self.change(fallback=min(max(number, 0), 16))
-        elif word == "f":
+        elif word in ("f", "deff"):
             self.decode()
             self.change(font=number)
+            self.base_font = number if word == "deff" else self.base_font
         elif word == "fcharset" and self.group.fonts:
             self.font_pages[self.group.font] = _CODE_PAGES.get(number, "")
         elif word == "ansicpg":

@@ -66,6 +66,9 @@ _BY_CODE: Mapping[str, str] = {
     "55112-7": "SUMMARY",
 }
 
+SILENT_HEADINGS = frozenset({"HISTORY", "INDICATION", "REQUEST", "TECHNIQUE", "COMPARISON", "RECOMMENDATION"})
+"""Of those, headings of sections that do not speak of the images: the parser finds nothing under them."""
+
 
 def known_heading(concept: tuple[str, str]) -> str | None:
     """Return the customary heading of a (code value, code meaning) that names a section, else None."""

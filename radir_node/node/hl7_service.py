@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import signal
-from collections.abc import Callable
+import ssl
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from dicom_services.dul.tls import server_context
 from radir_node.domain.received_report import Channel, Submission
-from radir_node.errors import InvalidSetting, PeerUnavailable, RadirError, UnreadableReport
+from radir_node.errors import PeerUnavailable, RadirError, UnreadableReport
 from radir_node.node.node import Node
 from radir_node.node.report_intake import GroupCommit
 from radir_node.node.report_sources import submissions
@@ -24,9 +26,15 @@ from radir_node.settings import Reports
 
 log = structlog.get_logger()
 
+DOCUMENTS_AT_ONCE = 2
+"""Messages that are read in threads; a PDF takes up to 1 GiB and a minute in a process of its own."""
+
 
 def run_hl7(node: Node) -> None:
-    """Serve until told to stop. Raises InvalidSetting, or PeerUnavailable when the port is taken."""
+    """Serve until told to stop; nothing where hl7.enabled says so. Raises PeerUnavailable when the port is taken."""
+    if not node.settings.hl7.enabled:
+        log.info("hl7_not_enabled")
+        return
     _ = node.report_inbox  # a database that is away is noticed by whoever starts the service, not by the first sender
     asyncio.run(_serve(node))
 
@@ -35,14 +43,19 @@ async def _serve(node: Node) -> None:
     hl7 = node.settings.hl7
     limits = Limits(
         connections=hl7.max_connections,
-        connections_of_a_sender=hl7.max_connections,
         message_bytes=hl7.max_message_mb << 20,
         message_seconds=hl7.message_seconds,
         idle_seconds=hl7.idle_seconds,
     )
     tls = server_context(node.settings.dicom.tls) if hl7.tls else None
+    with ThreadPoolExecutor(DOCUMENTS_AT_ONCE, "document") as readers:
+        await _listen(node, limits, tls, readers)
+
+
+async def _listen(node: Node, limits: Limits, tls: ssl.SSLContext | None, readers: Executor) -> None:
+    hl7 = node.settings.hl7
     async with GroupCommit(node.report_inbox) as commit:
-        desk = Desk(node.settings.reports, commit)
+        desk = Desk(node.settings.reports, commit, readers)
         server = MllpServer(desk.answer, senders(node.settings.reports), limits=limits, tls=tls)
         try:
             port = await server.start(hl7.host, hl7.port)
@@ -60,6 +73,8 @@ class Desk:
 
     reports: Reports
     commit: GroupCommit
+    readers: Executor | None = None
+    """Of documents: a few PDFs would hold up all messages where the database is written. None = there all the same."""
 
     async def answer(self, raw: bytes, source: str) -> bytes:
         """Return the acknowledgement. What cannot be read is a dead letter; what is no report is only refused."""
@@ -75,7 +90,8 @@ class Desk:
         """Read a message; one that may hold a document in a thread, as a PDF takes a process of its own and seconds."""
         if b"ED" not in raw:
             return submissions(Channel.HL7, raw, source, self.reports)
-        return await asyncio.to_thread(submissions, Channel.HL7, raw, source, self.reports)
+        reading = partial(submissions, Channel.HL7, raw, source, self.reports)
+        return await asyncio.get_running_loop().run_in_executor(self.readers, reading)
 
     async def _stored(self, raw: bytes, said: list[Submission], fault: UnreadableReport | None = None) -> bytes:
         try:
@@ -87,27 +103,19 @@ class Desk:
 
 
 def senders(reports: Reports) -> list[Sender]:
-    """Return who may send, from the settings. Raises InvalidSetting that names the source."""
-    found = []
-    for name, source in reports.sources.items():
-        try:
-            networks = tuple(ipaddress.ip_network(address) for address in source.addresses)
-        except ValueError as error:
-            raise InvalidSetting(f"reports.sources.{name}.addresses: {error}") from None
-        found.append(Sender(name, networks))
-    return found
+    """Return who may send, from the settings."""
+    return [Sender(name, source.addresses) for name, source in reports.sources.items()]
 
 
-class _stop_signal(contextlib.AbstractContextManager[asyncio.Event]):  # noqa: N801  # reads as a context
-    """An event that SIGTERM and SIGINT set."""
-
-    def __enter__(self) -> asyncio.Event:
-        self._loop, event = asyncio.get_running_loop(), asyncio.Event()
-        stop: Callable[[], None] = event.set
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, stop)
-        return event
-
-    def __exit__(self, *_: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.remove_signal_handler(number)
+@contextlib.contextmanager
+def _stop_signal() -> Iterator[asyncio.Event]:
+    """Yield an event that SIGTERM and SIGINT set."""
+    loop, event = asyncio.get_running_loop(), asyncio.Event()
+    stopping = (signal.SIGTERM, signal.SIGINT)
+    for number in stopping:
+        loop.add_signal_handler(number, event.set)
+    try:
+        yield event
+    finally:
+        for number in stopping:
+            loop.remove_signal_handler(number)

@@ -4,10 +4,10 @@ Reads are free; see radir_node.catalog.exchange.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from radir_node.catalog.operator_actions import Action, OperatorActions
+from radir_node.catalog.report_inbox import KeptMessage
 from radir_node.errors import RadirError, UnknownStudy, UnreadableReport, UserError
 from radir_node.node.node import Node
 from radir_node.node.peers import echo_seconds
@@ -51,21 +51,34 @@ class Operator:
 
     def replay_reports(self, ids: Sequence[int] | None = None) -> int:
         """Read dead letters again, link what is quarantined or pending anew: all or those named; return how many."""
-        inbox, reports = self.node.report_inbox, self.node.settings.reports
-        again = 0
-        for letter in inbox.dead_letters(ids):
-            with suppress(UnreadableReport):
-                inbox.reread(letter, submissions(letter.channel, letter.payload, letter.source, reports))
-                again += 1
-        again += inbox.retry(ids)
-        self._note(Action.REPLAY_REPORTS, f"{again} are linked anew")
+        inbox = self.node.report_inbox
+        again = sum(map(self._reread, inbox.dead(ids))) + inbox.retry(ids)
+        self._note(Action.REPLAY_REPORTS, f"{again} are linked anew{_numbers(ids or ())}")
         return again
 
     def discard_reports(self, ids: Sequence[int]) -> int:
         """Remove the content of messages in trouble for good; return how many."""
         gone = self.node.report_inbox.discard(ids)
-        self._note(Action.DISCARD_REPORTS, f"{gone} are discarded")
-        return gone
+        self._note(Action.DISCARD_REPORTS, f"{len(gone)} are discarded{_numbers(gone)}")
+        return len(gone)
+
+    def show_report(self, number: int) -> KeptMessage:
+        """Return a report message with its content. Raises UserError when there is none of this number."""
+        message = self.node.report_inbox.kept(number)
+        if message is None:
+            raise UserError(f"there is no message {number}")
+        self._note(Action.SHOW_REPORT, f"message {number} was shown")
+        return message
+
+    def _reread(self, number: int) -> bool:
+        inbox, letter = self.node.report_inbox, self.node.report_inbox.kept(number)
+        if letter is None or letter.payload is None:
+            return False
+        try:
+            said = submissions(letter.channel, letter.payload, letter.source, self.node.settings.reports)
+        except UnreadableReport:
+            return False
+        return inbox.reread(letter, said)
 
     def echo(self, peer: str) -> float:
         """Verify a peer of the configuration; return the seconds it took. Raises as echo_seconds."""
@@ -85,3 +98,7 @@ class Operator:
 
     def _note(self, action: Action, outcome: str, study_id: int | None = None, peer: str = "") -> None:
         OperatorActions(self.node.database).note(self.actor, action, outcome, study_id=study_id, peer=peer)
+
+
+def _numbers(ids: Sequence[int]) -> str:
+    return f": {', '.join(map(str, ids))}" if ids else ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self, get_args
+from typing import Self, cast
 
 from radir_node.catalog.accounts import Accounts
 from radir_node.catalog.cases import Case
@@ -17,7 +17,7 @@ from radir_node.node.node import Node
 from radir_node.node.operator import Operator
 from radir_node.node.reader import preview_path
 from radir_node.node.report_sources import put_payload, submissions
-from radir_node.node.report_state import report_state
+from radir_node.node.report_state import ReportChannels
 from radir_node.node.scales import Scales
 from radir_node.node.similar_series import SimilarSeries
 from radir_node.node.status import ready
@@ -27,7 +27,6 @@ from radir_node.web.dicom_state import DicomState
 from radir_node.web.ports import AnatomyChoice, Health, MatchScale, Role, StudyCard, User
 from radir_node.web.report_state import ReportState
 
-ROLES: Mapping[str, Role] = {role: role for role in get_args(Role)}
 ACTOR = "pages:{user}"
 """Who saw a case or did something, in the rows of the audit."""
 
@@ -41,14 +40,22 @@ class Pages:
     series: SimilarSeries
     health_report: HealthReport
     scales: Scales
+    channels: ReportChannels
 
     @classmethod
     def of(cls, node: Node) -> Self:
-        return cls(node, Accounts(node.database), SimilarSeries.of(node), HealthReport(node), Scales(node))
+        return cls(
+            node,
+            Accounts(node.database),
+            SimilarSeries.of(node),
+            HealthReport(node),
+            Scales(node),
+            ReportChannels(node),
+        )
 
     def authenticate(self, username: str, password: str) -> User | None:
         role = self.accounts.role(username, password)
-        return User(username, ROLES[role]) if role else None
+        return User(username, cast(Role, role)) if role else None
 
     def lookup(self, *, study_uid: str = "", accession: str = "") -> StudyCard | None:
         found = self.node.cases.by_uid(study_uid) if study_uid else self.node.cases.by_accession(accession)
@@ -103,7 +110,7 @@ class Pages:
         return self._operator(user).retry_reports(ids)
 
     def reports(self) -> ReportState:
-        return report_state(self.node)
+        return self.channels.now()
 
     def submit_report(self, key: str, body: bytes, content_type: str, user: str) -> None:
         self._submit(Channel.REST, put_payload(key, body, content_type), user)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from radir_node.domain.received_report import Channel, ReceivedReport, Submission
+from radir_node.errors import RadirError, UnreadableReport
 from radir_node.reports.intake.fhir import read_diagnostic_report
 from radir_node.reports.intake.hl7_message import read_message
 from radir_node.reports.intake.source import STANDARD, SourceRules
@@ -42,6 +43,14 @@ def read_payload(channel: Channel, payload: bytes, source: str, reports: Reports
 
 
 def submissions(channel: Channel, payload: bytes, source: str, reports: Reports) -> list[Submission]:
-    """Return what a message says, for the inbox. Raises UnreadableReport."""
-    found = read_payload(channel, payload, source, reports)
+    """Return what a message says, for the inbox.
+
+    Raises UnreadableReport, also for what nobody thought of: such a message must not come again and again.
+    """
+    try:
+        found = read_payload(channel, payload, source, reports)
+    except RadirError:
+        raise
+    except Exception as error:
+        raise UnreadableReport(f"unexpected {type(error).__name__} while it was read") from error
     return [Submission(channel, source, payload, report) for report in found]

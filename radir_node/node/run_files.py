@@ -32,6 +32,18 @@ def endpoint(root: Path, service: str) -> tuple[str, int] | None:
         return None
 
 
+def is_running(root: Path, service: str) -> bool:
+    """Say whether the process that said it listens is alive; a killed one leaves its file behind."""
+    try:
+        pid = int(json.loads((root / "run" / f"{service}.json").read_text())["pid"])
+        os.kill(pid, 0)
+    except PermissionError:  # alive, and another user's
+        return True
+    except (OSError, ValueError, KeyError):
+        return False
+    return True
+
+
 def answers(root: Path, service: str) -> bool:
     """Say whether the service accepts a connection now."""
     at = endpoint(root, service)

@@ -77,11 +77,11 @@ def register(app: procrastinate.App, node: Node, indexer: Indexer) -> None:
 
     @app.task(name=jobs.LINK, retry=RETRY)
     def link_reports() -> None:
-        report_reader.link()
+        report_reader.link(jobs.LINK)
 
     @app.task(name=jobs.REPARSE, retry=RETRY)
     def reparse_reports() -> None:
-        report_reader.reparse()
+        report_reader.reparse(jobs.REPARSE)
 
     @app.periodic(cron="* * * * * */5")
     @app.task(name="recover_stalled", queueing_lock="recover_stalled", priority=jobs.CARE_PRIORITY)
@@ -113,11 +113,10 @@ async def recover(app: procrastinate.App, node: Node) -> None:
 def care(node: Node) -> None:
     """Adopt what waits without a job, write a new index snapshot when enough has changed, remove what nobody needs."""
     studies, peers, callers = node.studies.adopt(), node.deliveries.adopt(), node.commitments.adopt()
-    if studies or peers or callers:
-        log.warning("adopted", studies=studies, peers=peers, callers=callers)
-    node.report_inbox.adopt()
-    node.report_linking.adopt()
-    node.report_linking.outdated(PARSER_VERSION)
+    pending, waiting = node.report_linking.adopt(), node.report_inbox.adopt()
+    if studies or peers or callers or pending or waiting:
+        log.warning("adopted", studies=studies, peers=peers, callers=callers, reports=pending, link_job=waiting)
+    node.report_linking.adopt_outdated(PARSER_VERSION)
     node.completion.forget_old()
     node.procedure_steps.forget_old()
     node.commitments.forget_old()

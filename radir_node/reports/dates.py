@@ -116,6 +116,7 @@ def find_dates(sentence: str, study_date: dt.date | None, order: DateOrder | Non
 
     Without a study date nothing is told of a date; without an order, only what both orders agree in.
     """
+    sentence = sentence.replace("ſ", "s")  # which IGNORECASE takes for an s, and no name of a month has
     taken: list[tuple[int, int]] = []
     for match in _BIRTH.finditer(sentence):
         taken.append(match.span("what"))

@@ -1,6 +1,7 @@
 """What of a report may be shown beside a similar case: chosen sentences, scrubbed, and readable findings.
 
-Whole reports are never shown from here. Called by search, whose matches go to pages, SR and JSON.
+Whole reports are never shown from here. Called by search, whose matches go to pages, SR and JSON, and by node where it
+exports the archive's sentences for annotation.
 """
 
 import datetime as dt
@@ -52,13 +53,24 @@ def shown_sentences(
     Raises UnknownAnatomy, and whatever the site's recognizer raises.
     """
     here = [tag for tag in tags if is_at_or_below(tag.anatomy, anatomy)]
-    order = site.date_order or read_order(text, study_date)
-    scrub = scrubber(identifiers, study_date=study_date, order=order, recognizer=site.recognizer).scrub
+    scrub = _scrub(text, identifiers, study_date, site)
     for wanted in (_is_believed, _is_denied):
-        sentences = _sentences(text, here, wanted)
+        sentences = _sentences(text, filter(wanted, here))
         if sentences:
             return tuple(islice(_once(map(scrub, sentences)), MOST_SENTENCES))
     return ()
+
+
+def tagged_sentences(
+    text: str,
+    tags: Iterable[Tag],
+    identifiers: Collection[str] = (),
+    *,
+    study_date: dt.date | None = None,
+    site: SiteRules = NOTHING_SETTLED,
+) -> tuple[str, ...]:
+    """Give every sentence that has one of the tags, in the order of the tags, scrubbed as shown_sentences does."""
+    return tuple(map(_scrub(text, identifiers, study_date, site), _sentences(text, tags)))
 
 
 def reason_not_parsed(language: str) -> str:
@@ -104,8 +116,15 @@ def _is_denied(tag: Tag) -> bool:
     return tag.status is Status.ABSENT
 
 
-def _sentences(text: str, tags: Sequence[Tag], wanted: Callable[[Tag], bool]) -> list[str]:
-    spans = dict.fromkeys((tag.sentence_start, tag.sentence_end) for tag in tags if wanted(tag))
+def _scrub(
+    text: str, identifiers: Collection[str], study_date: dt.date | None, site: SiteRules
+) -> Callable[[str], str]:
+    order = site.date_order or read_order(text, study_date)
+    return scrubber(identifiers, study_date=study_date, order=order, recognizer=site.recognizer).scrub
+
+
+def _sentences(text: str, tags: Iterable[Tag]) -> list[str]:
+    spans = dict.fromkeys((tag.sentence_start, tag.sentence_end) for tag in tags)
     sentences = (" ".join(text[start:end].split()) for start, end in spans)
     return [sentence for sentence in sentences if not is_communication(sentence)]
 

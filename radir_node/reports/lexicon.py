@@ -111,6 +111,12 @@ class Headings:
 
 
 @cache
+def has_lexicon(language: str) -> bool:
+    """Tell whether there are words of a language, named by its code ("en")."""
+    return language.isalpha() and resources.files(__package__).joinpath("lexicon", language).is_dir()
+
+
+@cache
 def load_lexicon(language: str) -> Lexicon:
     """Load and compile the lexicon of a language. Raises FileNotFoundError when there is none."""
     anatomy, context = read_words(language, "anatomy"), read_words(language, "context")

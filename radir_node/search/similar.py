@@ -68,16 +68,12 @@ class Search:
 
     def sentences(self, case: "Case", partition: str) -> tuple[str, ...]:
         """Return the scrubbed report sentences of a case that speak of an anatomy key, or of any finding (GLOBAL)."""
+        known = (*case.identifiers, *(name for report in case.reports for name in report.identifiers))
         return tuple(
             sentence
             for report in case.reports
             for sentence in shown_sentences(
-                report.text,
-                report.tags,
-                partition,
-                (*case.identifiers, *report.identifiers),
-                study_date=case.study_date,
-                site=self.site,
+                report.text, report.tags, partition, known, study_date=case.study_date, site=self.site
             )
         )
 

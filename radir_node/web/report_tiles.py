@@ -32,13 +32,17 @@ def _waiting(state: ReportState) -> Tile:
 def _dead(state: ReportState) -> Tile:
     count = state.messages.get("dead", 0)
     detail = "kept as they came" if count else "every message could be read"
-    return Tile("Cannot be read", str(count), Level.ACT if count else Level.OK, detail, "see the reasons below")
+    return Tile(
+        "Cannot be read", str(count), Level.ACT if count else Level.OK, detail, "reasons below; radir reports show"
+    )
 
 
 def _quarantined(state: ReportState) -> Tile:
     count = state.messages.get("quarantined", 0)
     detail = "study and report disagree on the patient" if count else "no report contradicts its study"
-    return Tile("Other patient", str(count), Level.ACT if count else Level.OK, detail, "compare the patient ids")
+    return Tile(
+        "Other patient", str(count), Level.ACT if count else Level.OK, detail, "radir reports show says whose it is"
+    )
 
 
 def _pending(state: ReportState) -> Tile:
@@ -52,7 +56,7 @@ def _parsed(state: ReportState) -> Tile:
         cure = "send reports by one of the ways below"
         return Tile("Parsed", "-", Level.UNKNOWN, "no report stands yet", cure)
     share = 1 - state.not_parsed / state.reports
-    level = Level.WATCH if state.not_parsed or state.outdated else Level.OK
+    level = Level.WATCH if state.outdated else Level.OK
     detail = f"{state.not_parsed} in another language, {state.outdated} to be read again"
     cure = "the worker reads them again" if state.outdated else "there is no lexicon of that language"
     return Tile("Parsed", f"{100 * share:.0f} %", level, detail, cure)

@@ -4,7 +4,7 @@ alter table account add constraint ck_account_role check (role in ('viewer', 'ad
 
 alter table report_tag drop change;
 
-delete from report where source <> 'dicom';
+delete from report where source <> '';
 drop index ix_report_source_report_key;
 drop index ix_report_parser_version;
 alter table report

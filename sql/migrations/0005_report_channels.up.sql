@@ -22,20 +22,19 @@ create table report_message (
     -- The message as it came: of those that could not be read, and of all where the site keeps them.
     payload bytea
 );
-create index ix_report_message_source_report_key on report_message (source, report_key);
+create index ix_report_message_source_report_key_id on report_message (source, report_key, id);
 create index ix_report_message_sha256 on report_message (sha256);
-create index ix_report_message_waiting on report_message (id) where state = 'waiting';
-create index ix_report_message_trouble on report_message (state, id) where state in ('pending', 'quarantined', 'dead');
+create index ix_report_message_state_id on report_message (state, id);
 create index ix_report_message_accession_numbers on report_message using gin (accession_numbers)
-    where state in ('pending', 'linked');
+    where state in ('pending', 'linked', 'quarantined');
 create index ix_report_message_study_instance_uids on report_message using gin (study_instance_uids)
-    where state in ('pending', 'linked');
+    where state in ('pending', 'linked', 'quarantined');
 
--- A report of a study is an object inside it (source 'dicom') or what stands after the messages of one source.
+-- A report of a study is an object inside it (no source) or what stands after the messages of one source.
 alter table report rename sop_instance_uid to report_key;
 alter table report drop constraint uq_report_study_id_sop_instance_uid;
 alter table report
-    add source text not null default 'dicom',
+    add source text not null default '',
     add declared_language text not null default '',
     add language text not null default 'en',
     add identifiers text[] not null default '{}',

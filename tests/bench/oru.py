@@ -21,6 +21,8 @@ class Oru:
     control_id: str = "1"
     made_at: dt.datetime = dt.datetime(2026, 3, 1, 12)
     charset: str = "UNICODE UTF-8"
+    order: str = ""
+    """Filler order number, which names the report; empty = one of the accession number's own."""
 
     def encode(self) -> bytes:
         """Write the message with carriage returns."""
@@ -29,7 +31,7 @@ class Oru:
             f"MSH|^~\\&|RIS|HOSPITAL|RADIR|HOSPITAL|{at}||ORU^R01^ORU_R01|{self.control_id}|P|2.5.1||||||{self.charset}"
         )
         patient = f"PID|1||{self.patient_id}^^^HOSPITAL^PI||{CANARY}^JANE||19600101|F"
-        order = f"OBR|1||{self.accession_number}-R|71250^CHEST^LN|||{at}|||||||||REF^{CANARY}REF^DR"
+        order = f"OBR|1||{self.order or self.accession_number + '-R'}|71250^CHEST^LN|||{at}|||||||||REF^{CANARY}REF^DR"
         order += f"||{self.accession_number}||||{at}||RAD|{self.status}"
         report = [
             f"OBX|{n}|TX|71250&GDT^FINDINGS||{line}||||||{self.status}" for n, line in enumerate(self.findings, 1)

@@ -2,8 +2,11 @@
 
 import datetime as dt
 import itertools
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import procrastinate
 import pytest
@@ -11,6 +14,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from radir_node.catalog import report_linking
 from radir_node.catalog.cases import Cases
 from radir_node.catalog.database import Database
 from radir_node.catalog.intake import Intake
@@ -281,9 +285,14 @@ def test_a_new_parser_reads_every_report_again(desk: Desk, study: Callable[..., 
     def better(text: str, language: str) -> ParsedReport:
         return replace(parse(text, language), tags=(), parser_version="t2")
 
-    counts = [desk.linking.outdated("t2"), desk.linking.reparse("t2", better), desk.linking.reparse("t2", better)]
+    outdated = desk.linking.standing("t2").outdated
+    found = desk.linking.adopt_outdated("t2")
+    last = desk.linking.reparse("t2", better)
+    left = (desk.linking.reparse("t2", better, last), desk.linking.adopt_outdated("t2"))
 
-    assert [2, 2, 0] == counts
+    assert (2, True) == (outdated, found)
+    assert last
+    assert (0, False) == left
     case = Cases(desk.database).by_uid("1.2")
     assert case is not None
     assert [("en", ()), ("", ())] == [(report.language, report.tags) for report in case.reports]
@@ -295,13 +304,16 @@ def test_dead_letters_are_kept_as_they_came_and_can_be_read_later(desk: Desk, st
     for payload in (b"\x00\x01", b"\x02"):
         desk.inbox.accept([Submission(Channel.HL7, "ris", payload, None, "MSH-18: the text is not UTF-8")])
 
-    first, second = desk.inbox.dead_letters()
-    desk.inbox.reread(first, [Submission(Channel.HL7, "ris", first.payload, version("Read at last."))])
+    first, second = (desk.inbox.kept(number) for number in desk.inbox.dead())
+    assert first is not None and first.payload is not None and second is not None
+    again = [Submission(Channel.HL7, "ris", first.payload, version("Read at last."))]
+    reread = (desk.inbox.reread(first, again), desk.inbox.reread(first, again))
     discarded = desk.inbox.discard([first.id, second.id])
     desk.link()
 
     assert (b"\x00\x01", b"\x02", "ris") == (first.payload, second.payload, first.source)
-    assert 1 == discarded
+    assert (True, False) == reread
+    assert [second.id] == discarded
     assert ["Read at last."] == desk.texts()
     with desk.database.begin() as connection:
         kept = connection.execute(sa.text("select payload from report_message order by id")).scalars().all()
@@ -350,3 +362,128 @@ def test_an_addendum_that_came_twice_is_shown_once() -> None:
 
     assert stands is not None
     assert "Report.\n\nADDENDUM:\nMore." == stands.text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"accession_numbers": ("A9",), "patient_id": "P9"}, {"patient_id": "P9"}, {"patient_id": ""}],
+    ids=["images not here", "another patient", "no patient"],
+)
+@pytest.mark.parametrize("status", [ReportStatus.CORRECTED, ReportStatus.CANCELLED])
+def test_what_the_source_took_back_is_not_shown(
+    desk: Desk, study: Callable[..., None], wrong: dict[str, Any], status: ReportStatus
+) -> None:
+    """A correction that cannot be linked takes what it corrects away all the same, and shows nothing itself."""
+    study()
+
+    desk.bring(version("Of the wrong patient."), version("Taken back.", status, 1, **wrong))
+
+    assert [] == desk.texts()
+
+
+def test_what_was_discarded_may_come_again(desk: Desk, study: Callable[..., None]) -> None:
+    """The sender can bring back what an administrator removed, byte by byte the same; nothing else is left of it."""
+    study()
+    bad = Submission(Channel.HL7, "ris", b"1", version("Canary.", patient_id="CANARY", accession_numbers=("CANARY",)))
+    desk.inbox.accept([bad])
+    desk.link()
+    number = desk.inbox.troubled(9)[0]["id"]
+    desk.inbox.discard([number])
+    with desk.database.begin() as connection:
+        left = str(connection.execute(sa.text("select * from report_message")).one())
+
+    desk.inbox.accept([bad])
+    desk.link()
+
+    assert "anary" not in left.lower()
+    assert ["discarded", "pending"] == [state for state, _ in desk.states()]
+
+
+def test_sending_a_quarantined_message_again_tries_it_again(desk: Desk, study: Callable[..., None]) -> None:
+    """The other side may have been put right meanwhile."""
+    study()
+    message = Submission(Channel.HL7, "ris", b"1", version("Of P2.", patient_id="P2"))
+    desk.inbox.accept([message])
+    desk.link()
+    with desk.database.begin() as connection:
+        connection.execute(sa.text("update study set patient_id = 'P2'"))
+
+    desk.inbox.accept([message])
+    desk.link()
+
+    assert ["Of P2."] == desk.texts()
+
+
+def test_the_right_study_ends_the_quarantine(desk: Desk, study: Callable[..., None]) -> None:
+    """Two hospitals use one accession number: the report finds its own study, whichever comes first."""
+    study("1.3", patient_id="P9")
+    desk.bring(version("Of P1."))
+    before = desk.states()
+    study("1.2")
+    desk.linking.study_came(2)
+    desk.link()
+
+    assert [(MessageState.QUARANTINED, ANOTHER_PATIENT)] == before
+    assert (["Of P1."], []) == (desk.texts("1.2"), desk.texts("1.3"))
+
+
+def test_a_report_without_patient_stays_when_a_second_study_of_the_patient_comes(
+    desk: Desk, study: Callable[..., None]
+) -> None:
+    """One accession number, one patient, two studies: both have it."""
+    study()
+    desk.bring(version("Both.", patient_id=""), channel=Channel.REST)
+    study("1.3")
+    desk.linking.study_came(2)
+    desk.link()
+
+    assert (["Both."], ["Both."]) == (desk.texts("1.2"), desk.texts("1.3"))
+
+
+def test_jobs_that_run_at_once_lose_nothing(desk: Desk, study: Callable[..., None]) -> None:
+    """A job that was taken for dead goes on beside its successor: one waits for the other."""
+    study()
+    barrier = threading.Barrier(2, timeout=1)
+
+    def slow(text: str, language: str) -> ParsedReport:
+        with suppress(threading.BrokenBarrierError):
+            barrier.wait()  # both would meet here if they ran at once
+        return parse(text, language)
+
+    desk.inbox.accept([Submission(Channel.HL7, "ris", b"1", version("First."))])
+    jobs = [threading.Thread(target=desk.linking.link, args=(slow,)) for _ in range(2)]
+    jobs[0].start()
+    desk.inbox.accept([Submission(Channel.HL7, "ris", b"2", version("More.", ReportStatus.ADDENDUM, 1))])
+    jobs[1].start()
+    for job in jobs:
+        job.join()
+    desk.link()
+
+    assert ["First.\n\nADDENDUM:\nMore."] == desk.texts()
+
+
+def test_the_coming_of_a_study_is_looked_up_by_index(desk: Desk, study: Callable[..., None]) -> None:
+    """Among millions of messages: the collations of column and index must agree, or the whole table is read."""
+    study()
+    many = """
+        insert into report_message (channel, source, sha256, state, accession_numbers, study_instance_uids)
+        select 'hl7', 'ris', n::text, 'linked', array['A' || n], array['1.' || n] from generate_series(1, 20000) as n
+    """
+    plan = "explain " + str(report_linking._NEWCOMERS.compile()).replace(":study", "1")
+    with desk.database.begin() as connection:
+        connection.execute(sa.text(many))
+        connection.execute(sa.text("analyze report_message"))
+        lines = "\n".join(connection.execute(sa.text(plan)).scalars())
+
+    assert "ix_report_message_accession_numbers" in lines
+    assert "ix_report_message_study_instance_uids" in lines
+
+
+def test_linking_does_not_wait_for_receiving(desk: Desk, study: Callable[..., None]) -> None:
+    """While the rows of a study are held by a registration, its report is linked all the same."""
+    study()
+    with desk.database.begin() as connection:
+        connection.execute(sa.text("select 1 from study for no key update"))
+        desk.bring(version("Meanwhile."))
+
+    assert ["Meanwhile."] == desk.texts()

@@ -26,8 +26,28 @@ def test_kinds(pdf: Callable[..., bytes]) -> None:
     assert "IMPRESSION:\nNo effusion." == attachment_text(CDA, "application/octet-stream")
     assert "No effusion." == attachment_text(rb"{\rtf1\ansi No effusion.}", "")
     assert "No effusion." == attachment_text(b"No <b>effusion</b>.", "text/html")
+    assert "No effusion." == attachment_text(b"<!-- x --><?php x ?>\n<html><p>No effusion.</p></html>")
+    assert "No effusion." == attachment_text(b"<?xml version='1.0'?><!DOCTYPE html><html>No effusion.</html>")
+    assert "See ClinicalDocument." == attachment_text(b"<!-- x --><body>See ClinicalDocument.</body>", "")
     assert "<3 mm" == attachment_text(b"<3 mm", "text/plain")
     assert "Kein Erguß." == attachment_text("Kein Erguß.".encode("cp1252"), "text/plain; charset=windows-1252")
+
+
+@pytest.mark.parametrize("mark", ["utf-16", "utf-16-be"])
+def test_utf_16(mark: str) -> None:
+    """A byte order mark tells it."""
+
+    def encoded(text: str) -> bytes:
+        return (text if mark == "utf-16" else "\ufeff" + text).encode(mark)
+
+    assert "Kein Erguß." == attachment_text(encoded("Kein Erguß."), "text/plain")
+    assert "Kein Erguß." == attachment_text(encoded("<html><p>Kein Erguß.</p></html>"))
+    assert "IMPRESSION:\nNo effusion." == attachment_text(encoded(CDA.decode()))
+    assert "IMPRESSION:\nNo effusion." == attachment_text(
+        encoded("<?xml version='1.0' encoding='UTF-16'?>" + CDA.decode())
+    )
+    with pytest.raises(UnreadableReport, match="not in the character set that its byte order mark names"):
+        attachment_text(encoded("x") + b"\xd8")
 
 
 @pytest.mark.parametrize(
@@ -68,6 +88,11 @@ def test_scan_is_said_to_be_one(pdf: Callable[..., bytes]) -> None:
         (rb"{\rtf1\ansicpg932 \'8b\'b9\'90\'85}", "胸水"),
         (rb"{\rtf1{\pict\bin5 }}}}}\par}a\{b\}\\c\~d}", "a{b}\\c d"),
         (rb"{\rtf1{\field{\*\fldinst HYPERLINK x}{\fldrslt seen}}}", "seen"),
+        (
+            rb"{\rtf1 Heart {\deleted not }normal.{\v secret} \v hidden\v0 Spine\deleted gone\plain  old.}",
+            "Heart normal. Spine old.",
+        ),
+        (rb"{\rtf1\deff1{\fonttbl{\f0\fcharset0 A;}{\f1\fcharset204 B;}}\'cd {\f0\'e9\plain\'e5}\f0\'e9}", "Н éеé"),
         (rb"{\rtf1 {\header Hospital}{\info{\author Jane Doe}}text", "text"),
     ],
 )
@@ -105,6 +130,7 @@ def test_bad_rtf(document: bytes, reason: str) -> None:
         ("nodule < 5 mm and > 3 mm", "nodule < 5 mm and > 3 mm"),
         ("text<img src='x' onerror='alert(1)'", "text"),
         ("İ<SCRIPT>x</SCRIPT>y", "İy"),
+        ("Heart <del>not </del>normal<details>x</details>", "Heart normalx"),
     ],
 )
 def test_html(markup: str, text: str) -> None:

@@ -39,6 +39,18 @@ def test_lines_stay_apart() -> None:
     assert "FINDINGS:\nNo effusion\nHeart normal\nSpine old\nNodule\nCyst\nSize 6 mm" == cda_text(payload)
 
 
+def test_revisions() -> None:
+    """What was deleted is still in the document, and is not read; what was inserted, and what follows, is."""
+    deleted = '<content revised="delete">No effusion.</content>'
+    payload = sections(
+        f'<title>Findings</title><text>{deleted} <content revised="insert">Effusion.</content>'
+        '<list><item revised="delete">Cyst</item><item>Nodule</item></list></text>',
+        f"<title>Impression</title><text>{deleted}</text>",
+    )
+
+    assert "FINDINGS:\nEffusion.\nNodule" == cda_text(payload)
+
+
 def test_plain_body() -> None:
     """A document without sections has a plain text, or none that is read."""
     assert "No effusion." == cda_text(

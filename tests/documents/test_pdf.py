@@ -1,7 +1,10 @@
 """A PDF gives its text layer or one clear reason, and never harms the process that asked for it."""
 
+import json
 import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +133,33 @@ def test_no_secret_and_no_file_goes_along(pdf: Pdf, monkeypatch: pytest.MonkeyPa
 
     assert "RADIR" not in told
     assert told.endswith(" 4")  # standard streams, and the folder that is listed
+
+
+def test_shared_libraries_of_python(pdf: Pdf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A Python whose library lies elsewhere is found, and one that is limited already is read within its limits."""
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    telling = tmp_path / "telling.py"
+    telling.write_text("import os\nprint(os.environ['LD_LIBRARY_PATH'], end='')\n")
+    limits = {"memory_bytes": 1 << 30, "seconds": 20, "output_bytes": 1 << 20, "pages": 5, "characters": 1000}
+    command = ["sh", "-c", 'ulimit -t 10; ulimit -f 1000; exec "$@"', "sh", sys.executable, "-P"]
+
+    said = subprocess.run(
+        [*command, pdf_module.pdf_interpreter.__file__, json.dumps(limits)],
+        input=pdf("No pneumothorax."),
+        capture_output=True,
+        check=True,
+    ).stdout
+    monkeypatch.setattr(pdf_module.pdf_interpreter, "__file__", str(telling))
+
+    assert b"No pneumothorax." == said
+    assert str(tmp_path) == pdf_text(pdf("x"))
+
+
+def test_parser_is_not_in_this_process() -> None:
+    """Whoever asks for the text of a PDF does not import what takes it apart."""
+    asked = "import sys, radir_node.documents.pdf; print('pypdf' in sys.modules)"
+
+    assert "False\n" == subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
 
 
 @given(st.binary(max_size=300), st.integers(0, 500))

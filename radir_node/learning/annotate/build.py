@@ -6,18 +6,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from radir_node.domain.study import Modality
 from radir_node.errors import StorageFull, UserError
 from radir_node.learning.annotate.datasheet import Facts, write_datasheet
-from radir_node.learning.annotate.layout import Layout
+from radir_node.learning.annotate.layout import Layout, beside, digest_of, remove_parts
 from radir_node.learning.annotate.mentions import Mentions, draw, read_mentions
 from radir_node.learning.annotate.nodes import WHOLE, AnatomyNode, chosen_nodes
 from radir_node.learning.annotate.shards import Shard
 from radir_node.learning.annotate.source import ReportSource, SourceReport
-from radir_node.learning.annotate.tables import Scoring, Table, is_made, make_table, remove_table
+from radir_node.learning.annotate.tables import (
+    Scoring,
+    Table,
+    adopt_table,
+    is_made,
+    make_table,
+    remove_others,
+    remove_table,
+)
 from radir_node.reports.similarity.embedder import VocabularyEmbedder
 from radir_node.reports.similarity.rate_score import MEMORY
 from radir_node.reports.similarity.weights import LONG
+
+_IDLE_SECONDS = 3600.0
+"""Captions that nobody has written to for so long are a killed run's; other shards may be writing theirs."""
 
 
 @dataclass(frozen=True)
@@ -57,32 +67,34 @@ class Watcher(Protocol):
 
 
 def annotate(source: ReportSource, order: Order, watcher: Watcher) -> Made:
-    """Write the annotation of one split, or a share of it.
+    """Write the annotation of one split, or a share of it. Tables of other reports than these are removed.
 
     Raises UserError for what cannot be read or is not known, StorageFull before anything large is written.
     """
     nodes = chosen_nodes(source.modality, order.only)
     layout = Layout(order.out, order.split)
-    mentions = _read(source, order, nodes, layout, watcher)
-    if not mentions.ids:
-        raise UserError(f"--split: {source.name} has no report in {order.split!r}")
-    tables = _tables(mentions, nodes, source.modality, with_whole=not order.only or WHOLE in order.only)
-    mine = order.shard.share({name: len(table.ids) for name, table in tables.items()})
+    mentions, tables = _read(source, order, nodes, layout, watcher)
     for name in {node.name for node in nodes} - set(tables):
         remove_table(name, layout)
-    _check_room([tables[name] for name in mine], layout, order.scoring)
-    is_new: dict[str, bool] = {}
+    mine = order.shard.share({name: len(table.ids) for name, table in tables.items()})
+    written = tuple(name for name in mine if not is_made(tables[name], layout))
+    for name in written:
+        remove_table(name, layout)
+    _check_room([tables[name] for name in written], layout)
     for name in mine:
         watcher.stage(name, len(tables[name].ids))
-        is_new[name] = make_table(tables[name], layout, order.scoring, watcher.advance)
-    write_datasheet(layout, Facts(source.name, source.modality, len(mentions.ids), mentions.unread, order.most))
-    written, kept = (tuple(name for name in mine if is_new[name] is new) for new in (True, False))
-    return Made(len(mentions.ids), written, kept, layout.datasheet)
+        if name in written:
+            make_table(tables[name], layout, watcher.advance)
+        else:
+            watcher.advance(len(tables[name].ids))
+    write_datasheet(layout, source, Facts(len(mentions.ids), mentions.unread, order.most))
+    return Made(len(mentions.ids), written, tuple(name for name in mine if name not in written), layout.datasheet)
 
 
 def _read(
     source: ReportSource, order: Order, nodes: Collection[AnatomyNode], layout: Layout, watcher: Watcher
-) -> Mentions:
+) -> tuple[Mentions, Mapping[str, Table]]:
+    """Read all reports and replace the captions, after what does not belong to the new ones has been removed."""
     watcher.stage("reading reports", None)
 
     def counted(report: SourceReport) -> SourceReport:
@@ -90,16 +102,32 @@ def _read(
         return report
 
     reports = draw(source.reports(order.split), order.most)
-    return read_mentions(map(counted, reports), tuple(nodes), layout.captions)
+    remove_parts(layout.captions, _IDLE_SECONDS)
+    with beside(layout.captions) as part:
+        mentions = read_mentions(map(counted, reports), tuple(nodes), part)
+        if not mentions.ids:
+            raise UserError(f"--split: {source.name} has no report in {order.split!r}")
+        captions = digest_of(part)
+        tables = _tables(mentions, nodes, source, order, captions)
+        if digest_of(layout.captions) != captions:
+            layout.datasheet.unlink(missing_ok=True)
+            remove_others(tables, layout, captions)
+    for table in tables.values():
+        adopt_table(table, layout)
+    return mentions, tables
 
 
 def _tables(
-    mentions: Mentions, nodes: Collection[AnatomyNode], modality: Modality, *, with_whole: bool
+    mentions: Mentions, nodes: Collection[AnatomyNode], source: ReportSource, order: Order, captions: str
 ) -> Mapping[str, Table]:
-    """Nodes that no report mentions have no files; the data sheet shows them with 0."""
-    named = {node.name: node.keys for node in nodes} | ({WHOLE: ()} if with_whole else {})
+    """Nodes that no report mentions have no files; the data sheet shows them with "-"."""
+    named: dict[str, tuple[str, ...]] = {node.name: node.keys for node in nodes}
+    if not order.only or WHOLE in order.only:
+        named[WHOLE] = ()
     tables = {
-        name: Table(name, keys, modality, *mentions.table(name), _twins(name, keys, nodes))
+        name: Table(
+            name, keys, source.modality, order.scoring, captions, *mentions.table(name), _twins(name, keys, nodes)
+        )
         for name, keys in named.items()
     }
     return {name: table for name, table in tables.items() if table.ids}
@@ -109,9 +137,8 @@ def _twins(name: str, keys: tuple[str, ...], nodes: Collection[AnatomyNode]) -> 
     return tuple(node.name for node in nodes if node.keys == keys and node.name != name)
 
 
-def _check_room(tables: Collection[Table], layout: Layout, scoring: Scoring) -> None:
-    missing = {table.keys: table.bytes for table in tables if not is_made(table, layout, table.digest(scoring))}
-    needed = sum(missing.values())
+def _check_room(tables: Collection[Table], layout: Layout) -> None:
+    needed = sum({table.keys: table.bytes for table in tables}.values())
     free = shutil.disk_usage(layout.out).free
     if needed > free:
         raise StorageFull(

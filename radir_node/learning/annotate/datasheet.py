@@ -1,17 +1,19 @@
 """The data sheet of an annotation, in Markdown: what it holds beside the published counts, how it was made, its limits.
 
-Written from the manifests of all tables that are there, so that the last of several shards leaves the whole picture.
+Written from the manifests of all tables that belong to the captions that are there, so that the last of several shards
+leaves the whole picture.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from radir_node.domain.study import Modality
-from radir_node.learning.annotate.layout import ID_COLUMNS, Layout, beside, read_json
+from radir_node.learning.annotate.layout import ID_COLUMN, Layout, beside, digest_of
 from radir_node.learning.annotate.neighbours import MOST, can_write
 from radir_node.learning.annotate.nodes import WHOLE, AnatomyNode, load_nodes
+from radir_node.learning.annotate.source import ReportSource
 from radir_node.learning.annotate.statistics import quantile, shares
+from radir_node.learning.annotate.tables import manifest_of
 from radir_node.reports.parser import PARSER_VERSION
 
 Manifest = Mapping[str, Any]
@@ -26,8 +28,6 @@ _COLUMNS = (
 class Facts:
     """What is known of the reports themselves."""
 
-    source: str
-    modality: Modality
     reports: int
     unread: int
     """Reports in a language without lexicon."""
@@ -35,22 +35,22 @@ class Facts:
     """Reports that were drawn; 0: all."""
 
 
-def write_datasheet(layout: Layout, facts: Facts) -> None:
+def write_datasheet(layout: Layout, source: ReportSource, facts: Facts) -> None:
     """Write the data sheet of a split. Raises StorageFull."""
     with beside(layout.datasheet) as part:
-        part.write_text("\n".join(_lines(layout, facts)) + "\n", encoding="utf-8")
+        part.write_text("\n".join(_lines(layout, source, facts)) + "\n", encoding="utf-8")
 
 
-def _lines(layout: Layout, facts: Facts) -> Iterator[str]:
-    nodes = load_nodes(facts.modality)
-    manifests = {name: read_json(layout.manifest(name)) for name in (WHOLE, *(node.name for node in nodes))}
+def _lines(layout: Layout, source: ReportSource, facts: Facts) -> Iterator[str]:
+    nodes, captions = load_nodes(source.modality), digest_of(layout.captions)
+    manifests = {name: manifest_of(name, layout, captions) for name in (WHOLE, *(node.name for node in nodes))}
     made = {name: manifest for name, manifest in manifests.items() if manifest}
-    yield from (f"# {facts.source}, split {layout.split}: similarity of reports", "")
+    yield from (f"# {source.name}, split {layout.split}: similarity of reports", "")
     yield from _how(layout, facts, made)
     yield from ("", "## Tables", "")
     yield from _table(nodes, made)
     yield from ("", "## Not covered", "")
-    yield from _gaps(facts, nodes)
+    yield from _gaps(source, nodes)
 
 
 def _how(layout: Layout, facts: Facts, made: Mapping[str, Manifest]) -> Iterator[str]:
@@ -59,7 +59,7 @@ def _how(layout: Layout, facts: Facts, made: Mapping[str, Manifest]) -> Iterator
     yield f"- Tables made so far: {len(made)}. Parser version {PARSER_VERSION}; " + _methods(made)
     yield "- Similarity: RaTEScore over the parser's tags, whose entities are findings with their place, and places."
     yield f"- `{layout.captions.name}`: img_path, text, name. `{layout.split}_entity/NODE.csv`: the studies, column"
-    yield f"  {ID_COLUMNS[facts.modality]!r}. `{layout.split}_ratescore/NODE.npy`: float32, full, diagonal 1, rows as"
+    yield f"  {ID_COLUMN!r}. `{layout.split}_ratescore/NODE.npy`: float32, full, diagonal 1, rows as"
     yield f"  in the csv. `{layout.matrix(WHOLE).name}`: whole reports, rows as in the jsonl."
     yield f"- `{layout.split}_neighbours/NODE.parquet`: the {MOST} most similar studies of each, for people; " + (
         "written." if can_write() else "not written, because pyarrow is not installed."
@@ -100,7 +100,7 @@ def _cells(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _gaps(facts: Facts, nodes: tuple[AnatomyNode, ...]) -> Iterator[str]:
+def _gaps(source: ReportSource, nodes: tuple[AnatomyNode, ...]) -> Iterator[str]:
     for node in nodes:
         if not node.keys:
             yield f"- `{node.name}` ({node.studies:,} published): {node.reason}."
@@ -113,5 +113,4 @@ def _gaps(facts: Facts, nodes: tuple[AnatomyNode, ...]) -> Iterator[str]:
     yield "- Findings are equal or strangers: synonyms that the lexicon keeps apart are not brought together, unless an"
     yield "  embedder with weights takes the place of the built-in one. Size, severity, number and change do not count."
     yield '- History ("prior pneumonia") is left out. Reports in other languages than the lexicon\'s have no tags.'
-    if facts.modality is Modality.CT:
-        yield "- One volume stands for each scan: its first reconstruction."
+    yield from (f"- {remark}" for remark in source.remarks)

@@ -1,19 +1,21 @@
 """Names of all files that an annotation consists of (method spec 4.4), and how one is written: beside, then renamed."""
 
+import glob
+import hashlib
 import json
-import os
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from radir_node.domain.study import Modality
 from radir_node.errors import StorageFull, UserError
 from radir_node.learning.annotate.nodes import WHOLE
 
-ID_COLUMNS = {Modality.CXR: "File Path", Modality.CT: "Volumename"}
-"""Heading of the id column, which the published loaders look for."""
+ID_COLUMN = "File Path"
+"""Heading of the id column; the released loaders read no other. Older CT dumps have "Volumename" (method spec 4.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +55,45 @@ class Layout:
         """What the table was made of, written last: where it is, the table is whole."""
         return self.out / f"{self.split}_manifest" / f"{table}.json"
 
+    def tables(self) -> Collection[str]:
+        """Name every table of which a file is there, and WHOLE, whose matrix is in no folder of its own."""
+        files = (self.ids("*"), self.matrix("*"), self.neighbours("*"), self.manifest("*"))
+        return {WHOLE, *(file.stem for pattern in files for file in pattern.parent.glob(pattern.name))}
+
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
     """Yield a path to write to, and rename it to `path` when that went well; nothing half-written is ever seen.
 
-    Raises StorageFull where the disk is full or cannot be written.
+    Several processes, on any machines, may write one path. Raises StorageFull where the disk is full or not writable.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         part.replace(path)
     except OSError as error:
-        raise StorageFull(f"cannot write {path}: {error.strerror}") from error
+        raise StorageFull(f"cannot write {path}: {error.strerror or error}") from error  # numpy gives no strerror
     finally:
         with suppress(OSError):  # where there is nothing to remove
             part.unlink()
+
+
+def remove_parts(path: Path, idle_seconds: float = 0.0) -> None:
+    """Remove what killed runs left beside a path, if nobody has written to it for so long."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(OSError):  # another process has removed it
+            if time.time() - part.stat().st_mtime >= idle_seconds:
+                part.unlink()
+
+
+def digest_of(path: Path) -> str:
+    """Hash a file; empty where it is not there or cannot be read."""
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -6,12 +6,10 @@ import json
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from radir_node.domain.report import Tag
 from radir_node.errors import UserError
-from radir_node.learning.annotate.layout import beside
 from radir_node.learning.annotate.nodes import WHOLE, AnatomyNode
 from radir_node.learning.annotate.source import SourceReport, spoken_text
 from radir_node.reports.lexicon import lies_in
@@ -32,9 +30,15 @@ class Mentions:
     """Entities of each report."""
     unread: int = 0
     """Reports in a language that has no lexicon."""
+    _wanted: tuple[Keys, ...] = ()
+    _holders: dict[str, tuple[Keys, ...]] = field(default_factory=dict)
+    """Anatomy key of a tag -> those sets of keys that it is at or below one of."""
     _rows: dict[Keys, "array[int]"] = field(default_factory=dict)
     _entities: dict[Keys, list[Entities]] = field(default_factory=dict)
     _held: dict[Entities, Entities] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._wanted = tuple(dict.fromkeys(node.keys for node in self.nodes))
 
     def table(self, name: str) -> tuple[Sequence[str], Sequence[Entities]]:
         """Give the studies that a node is mentioned in, or all for WHOLE, and what each says there."""
@@ -43,22 +47,29 @@ class Mentions:
         keys = next(node.keys for node in self.nodes if node.name == name)
         return [self.ids[row] for row in self._rows.get(keys, ())], self._entities.get(keys, [])
 
-    def size(self, name: str) -> int:
-        """Give the number of studies of a table."""
-        return len(self.table(name)[1])
-
-    def add(self, name: str, text: str) -> None:
-        """Parse one report and take in what it says."""
+    def add(self, name: str, text: str, *, is_foreign: bool = False) -> None:
+        """Parse one report and take in what it says. is_foreign: see SourceReport."""
         parsed = parse_report(text)
-        self.unread += not parsed.language
+        self.unread += is_foreign or not parsed.language
         row = len(self.ids)
         self.ids.append(name)
         self.whole.append(self._hold(entities_of(parsed.tags)))
-        for keys, tags in _by_keys(parsed.tags, tuple(dict.fromkeys(node.keys for node in self.nodes))).items():
+        for keys, tags in self._by_keys(parsed.tags).items():
             entities = entities_of(tags, keys)
             if entities:
                 self._rows.setdefault(keys, array("I")).append(row)
                 self._entities.setdefault(keys, []).append(self._hold(entities))
+
+    def _by_keys(self, tags: Iterable[Tag]) -> dict[Keys, list[Tag]]:
+        found: dict[Keys, list[Tag]] = {}
+        for tag in tags:
+            if tag.anatomy not in self._holders:
+                self._holders[tag.anatomy] = tuple(
+                    keys for keys in self._wanted if any(lies_in(tag.anatomy, key) for key in keys)
+                )
+            for keys in self._holders[tag.anatomy]:
+                found.setdefault(keys, []).append(tag)
+        return found
 
     def _hold(self, entities: Entities) -> Entities:
         return self._held.setdefault(entities, entities)
@@ -67,10 +78,10 @@ class Mentions:
 def read_mentions(reports: Iterable[SourceReport], nodes: Sequence[AnatomyNode], captions: Path) -> Mentions:
     """Write the captions of all reports, img_path, text and name a line, and take in what they say at some nodes.
 
-    The text is what speaks of the images. Raises UserError for an id that comes twice, StorageFull.
+    The text is what speaks of the images. Raises UserError for an id that comes twice, OSError.
     """
     mentions, seen = Mentions(nodes), set[str]()
-    with beside(captions) as part, part.open("w", encoding="utf-8") as handle:
+    with captions.open("w", encoding="utf-8") as handle:
         for report in reports:
             if report.id in seen:
                 raise UserError(f"{report.where}: the id of an earlier row")
@@ -78,7 +89,7 @@ def read_mentions(reports: Iterable[SourceReport], nodes: Sequence[AnatomyNode],
             text = spoken_text(report.text)
             handle.write(json.dumps({"img_path": report.image, "text": text, "name": report.id}, ensure_ascii=False))
             handle.write("\n")
-            mentions.add(report.id, text)
+            mentions.add(report.id, text, is_foreign=report.is_foreign)
     return mentions
 
 
@@ -88,17 +99,3 @@ def draw(reports: Iterable[SourceReport], most: int) -> Iterator[SourceReport]:
         return iter(reports)
     drawn = heapq.nsmallest(most, enumerate(reports), key=lambda pair: hashlib.sha256(pair[1].id.encode()).digest())
     return (report for _, report in sorted(drawn, key=lambda pair: pair[0]))
-
-
-def _by_keys(tags: Iterable[Tag], wanted: tuple[Keys, ...]) -> dict[Keys, list[Tag]]:
-    found: dict[Keys, list[Tag]] = {}
-    for tag in tags:
-        for keys in _holders(tag.anatomy, wanted):
-            found.setdefault(keys, []).append(tag)
-    return found
-
-
-@lru_cache(maxsize=4096)
-def _holders(anatomy: str, wanted: tuple[Keys, ...]) -> tuple[Keys, ...]:
-    """Those sets of keys that a tag is at or below one of."""
-    return tuple(keys for keys in wanted if any(lies_in(anatomy, key) for key in keys))

@@ -1,6 +1,5 @@
 """A sample of pairs for people to judge: random ones of high and of low similarity, with texts and matches."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +9,11 @@ from numpy.typing import NDArray
 
 from radir_node.domain.report import Status, Tag
 from radir_node.errors import UserError
-from radir_node.learning.annotate.layout import Layout, read_json
+from radir_node.learning.annotate.layout import ID_COLUMN, Layout, digest_of
 from radir_node.learning.annotate.nodes import WHOLE
-from radir_node.learning.annotate.sources.rows import json_rows
+from radir_node.learning.annotate.sources.rows import csv_rows, json_rows
 from radir_node.learning.annotate.statistics import MIDDLE, POSITIVE
+from radir_node.learning.annotate.tables import manifest_of
 from radir_node.reports.parser import parse
 from radir_node.reports.similarity.embedder import VocabularyEmbedder
 from radir_node.reports.similarity.entities import OVERALL, entities_of, speaks_of
@@ -65,15 +65,12 @@ class Sample:
 def draw_sample(layout: Layout, table: str, seed: int, pairs: int = PAIRS) -> Sample:
     """Draw pairs above 0.9 and pairs below 0.5 whose texts differ; fewer where there are not so many.
 
-    Raises UserError where the table has not been made, or has no such pair.
+    Raises UserError where the table has not been made, was made of other reports, or has no such pair.
     """
-    manifest = read_json(layout.manifest(table))
-    if not manifest:
-        raise UserError(f"{layout.out} has no table {table!r} of the split {layout.split!r}")
-    ids, texts = _ids(layout, table), _texts(layout)
+    manifest = _manifest(layout, table)
+    ids, said = _studies(layout, table)
     matrix = _matrix(layout, table, len(ids))
     random = np.random.default_rng(seed)
-    said = [texts[name] for name in ids]
     high = _draw(matrix, said, random, pairs, above=True)
     low = _draw(matrix, said, random, pairs, above=False)
     if not high and not low:
@@ -87,18 +84,24 @@ def draw_sample(layout: Layout, table: str, seed: int, pairs: int = PAIRS) -> Sa
     return Sample(layout.split, table, manifest, seed, shown)
 
 
-def _ids(layout: Layout, table: str) -> Sequence[str]:
+def _manifest(layout: Layout, table: str) -> dict[str, Any]:
+    if not layout.manifest(table).is_file():
+        raise UserError(f"{layout.out} has no table {table!r} of the split {layout.split!r}")
+    manifest = manifest_of(table, layout, digest_of(layout.captions))
+    if manifest is None:
+        raise UserError(f"the table {table!r} was made of other reports than {layout.captions} holds; make it again")
+    return manifest
+
+
+def _studies(layout: Layout, table: str) -> tuple[Sequence[str], Sequence[str]]:
+    """Read the ids of a table in the order of its rows, and their texts."""
+    texts = {row["name"]: row["text"] for _, row in json_rows(layout.captions, ("name", "text"))}
     if table == WHOLE:
-        return [row["name"] for _, row in json_rows(layout.captions, ("name", "text"))]
-    try:
-        with layout.ids(table).open(encoding="utf-8", newline="") as handle:
-            return [row[0] for row in csv.reader(handle)][1:]
-    except OSError as error:
-        raise UserError(f"{layout.ids(table)}: {error.strerror}") from None
-
-
-def _texts(layout: Layout) -> dict[str, str]:
-    return {row["name"]: row["text"] for _, row in json_rows(layout.captions, ("name", "text"))}
+        return tuple(texts), tuple(texts.values())
+    ids = [row[ID_COLUMN] for _, row in csv_rows(layout.ids(table), (ID_COLUMN,))]
+    if not texts.keys() >= set(ids):
+        raise UserError(f"{layout.ids(table)} names studies that {layout.captions} does not hold; make it again")
+    return ids, [texts[name] for name in ids]
 
 
 def _matrix(layout: Layout, table: str, size: int) -> NDArray[np.float32]:

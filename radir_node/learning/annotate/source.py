@@ -23,6 +23,8 @@ class SourceReport:
     split: str
     where: str
     """File and row, for messages."""
+    is_foreign: bool = False
+    """The source knows that it is in a language without lexicon, whatever is left of its text."""
 
 
 class ReportSource(Protocol):
@@ -36,6 +38,11 @@ class ReportSource(Protocol):
     @property
     def modality(self) -> Modality:
         """Decides which list of nodes is annotated."""
+        ...
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """Its own limits, for the data sheet, a sentence or two each."""
         ...
 
     def reports(self, split: str) -> Iterator[SourceReport]:

@@ -6,21 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from radir_node.documents.plain import MAX_CHARACTERS, tidy
+from radir_node.documents.section_headings import SILENT_HEADINGS
 from radir_node.domain.received_report import ReceivedReport, ReportStatus
 from radir_node.errors import UnreadableReport
 from radir_node.reports.intake.source import SourceRules
 
 MAX_LINKS = 100
 """Accession numbers, and Study Instance UIDs, of one report."""
-MAX_IDENTIFIERS = 500
+MAX_IDENTIFIERS = 60
+"""Each costs some milliseconds when its case is shown; a report has a dozen."""
 MAX_NAME = 200
 """Characters of a key, an identifier, a title or a name."""
 
 UID = re.compile(r"(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))+")
 """PS3.5 9.1, up to 64 characters."""
 _UID_LENGTH = 64
-_NULL = '""'
-"""How HL7 v2 says that a value is to be deleted (2.5.3)."""
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _YEARS = range(1900, 2200)
 
@@ -65,7 +65,7 @@ def complete(draft: Draft, rules: SourceRules, links: str) -> ReceivedReport:
         issuer_of_patient_id="".join(issuers) if patients else "",
         title=_line(draft.title)[:MAX_NAME],
         language=_language(draft.language) or rules.language,
-        effective_at=aware(draft.effective_at, rules.time_zone),
+        effective_at=_aware(draft.effective_at),
         identifiers=_names(draft.identifiers),
     )
 
@@ -85,25 +85,31 @@ def is_uid(value: str) -> bool:
     return len(value) <= _UID_LENGTH and UID.fullmatch(value) is not None
 
 
-def aware(moment: dt.datetime | None, zone: dt.tzinfo | None) -> dt.datetime | None:
-    """Return a moment with a zone, the given or this machine's where it has none; None of one that cannot be."""
-    if moment is None or moment.year not in _YEARS:
-        return None
-    if moment.tzinfo is not None:
-        return moment
-    return moment.replace(tzinfo=zone) if zone is not None else moment.astimezone()
-
-
 def sectioned(sections: Iterable[tuple[str, str]]) -> str:
-    """Return a report text from (heading, text) pairs; a heading that its text repeats is written once."""
+    """Return a report text from (heading, text) pairs; a heading that its text repeats is written once.
+
+    Something speaks of the images: where all stands under one heading that does not, as senders who name the procedure
+    have it, it stands without, and beside such headings text without one is the findings.
+    """
+    said = [(heading, text) for heading, given in sections if (text := tidy(given))]
+    named = {heading for heading, _ in said}
+    otherwise = (
+        {} if named - SILENT_HEADINGS - {""} else {"": "FINDINGS"} if len(named) > 1 else dict.fromkeys(named, "")
+    )
     blocks: list[str] = []
-    for heading, said in sections:
-        text = tidy(said)
+    for given, text in said:
+        heading = otherwise.get(given, given)
         first = text.partition("\n")[0].strip(" *#").upper()
         repeats = first.rstrip(" :") == heading or first.startswith(f"{heading}:")
-        if text:
-            blocks.append(text if not heading or repeats else f"{heading}:\n{text}")
+        blocks.append(text if not heading or repeats else f"{heading}:\n{text}")
     return "\n\n".join(blocks)
+
+
+def _aware(moment: dt.datetime | None) -> dt.datetime | None:
+    """Return a moment with a zone, this machine's where it has none; None of one that cannot be."""
+    if moment is None or moment.year not in _YEARS:
+        return None
+    return moment if moment.tzinfo is not None else moment.astimezone()
 
 
 def _text(text: str) -> str:
@@ -116,8 +122,7 @@ def _text(text: str) -> str:
 
 
 def _line(value: str) -> str:
-    line = " ".join(tidy(value).split())
-    return "" if line == _NULL else line
+    return " ".join(tidy(value).split())
 
 
 def _uids(values: Iterable[str]) -> tuple[str, ...]:

@@ -3,13 +3,10 @@
 A DiagnosticReport is always the whole report as it stands now: what was appended to it is a new whole, no addendum.
 """
 
-import base64
-import binascii
 import datetime as dt
 from collections.abc import Iterator, Mapping
 
-from radir_node.documents.attachment import attachment_text
-from radir_node.documents.plain import MAX_DOCUMENT_BYTES
+from radir_node.documents.attachment import attachment_text, from_base64
 from radir_node.documents.section_headings import known_heading
 from radir_node.domain.received_report import ReceivedReport, ReportStatus
 from radir_node.errors import UnreadableReport
@@ -105,15 +102,11 @@ def _rank(content_type: str) -> int:
 
 def _form(form: Element) -> str:
     """Return the text of an Attachment (R4 2.24.0.6); what it only points to (url) is not fetched."""
-    data = "".join(form.text("data").split())
+    data = form.text("data")
     if not data:
         raise UnreadableReport(f"{form.path}.data: missing; a url is not fetched")
-    if len(data) > 2 * MAX_DOCUMENT_BYTES:
-        raise UnreadableReport(f"{form.path}.data: larger than {MAX_DOCUMENT_BYTES >> 20} MiB")
     try:
-        return attachment_text(base64.b64decode(data, validate=True), form.text("contentType"))
-    except (binascii.Error, ValueError) as error:
-        raise UnreadableReport(f"{form.path}.data: not base64") from error
+        return attachment_text(from_base64(data), form.text("contentType"))
     except UnreadableReport as error:
         raise UnreadableReport(f"{form.path}: {error}") from error
 

@@ -21,14 +21,14 @@ class Contained:
 
     def __init__(self, report: Element) -> None:
         self.resources = list(report.elements("contained"))
-        self._by_id = {resource.text("id"): resource for resource in self.resources}
+        self._by_reference = {f"#{name}": resource for resource in self.resources if (name := resource.text("id"))}
 
     def targets(self, parent: Element, *names: str) -> Iterator[Element]:
         """Yield references and what is contained of them, the reference first: both may carry an identifier."""
         for name in names:
             for reference in parent.elements(name):
                 yield reference
-                found = self._by_id.get(reference.text("reference").removeprefix("#"))
+                found = self._by_reference.get(reference.text("reference"))
                 if found is not None:
                     yield found
 
@@ -66,11 +66,14 @@ def study_uid(identifier: Element) -> str:
 
 
 def patient(report: Element, contained: Contained) -> tuple[str, str]:
-    """Return patient ID and issuer (name of the assigner, else the system) of the best identifier of the subject."""
+    """Return patient ID and issuer (name of the assigner) of the best identifier of the subject.
+
+    The system is a URI, which no image has as its issuer: without an assigner the source's own is meant.
+    """
     found = [one for target in contained.targets(report, "subject") for one in target.elements("identifier")]
     ranked = sorted((one for one in found if one.text("value")), key=lambda one: kind_of(one) not in _PATIENT_TYPES)
     for best in ranked:
-        return best.text("value"), best.element("assigner").text("display") or best.text("system")
+        return best.text("value"), best.element("assigner").text("display")
     return "", ""
 
 

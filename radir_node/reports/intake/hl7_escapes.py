@@ -13,7 +13,8 @@ from radir_node.errors import UnreadableReport
 MOST_BLANKS = 20
 """Blank lines or blanks that one formatting command makes."""
 
-_KNOWN = r"[HNFSTREP]|X(?:[0-9A-F]{2})*|Z\w{0,64}|C[0-9A-F]{4}|M[0-9A-F]{4,6}|\.[A-Z]{2}\s?[+-]?\d{0,18}"
+_BYTES = "X(?:[0-9A-F]{2})*"
+_KNOWN = r"[HNFSTREP]|Z\w{0,64}|C[0-9A-F]{4}|M[0-9A-F]{4,6}|\.[A-Z]{2}\s?[+-]?\d{0,18}"
 _FORMATS: Mapping[str, str] = {".BR": "\n", ".SP": "\n", ".CE": "\n", ".SK": " "}
 """Commands that show; .FI, .NF, .IN and .TI move text about on paper."""
 
@@ -26,7 +27,9 @@ class Escapes:
         self._characters = {**dict(zip("FSRT", separators, strict=True)), "E": escape}
         self._codec = codec
         self._escape = escape
-        self._sequence = re.compile(f"{re.escape(escape)}({_KNOWN}){re.escape(escape)}", re.IGNORECASE | re.ASCII)
+        mark = re.escape(escape)
+        sequences = f"(?P<bytes>(?:{mark}{_BYTES}{mark})+)|{mark}(?P<said>{_KNOWN}){mark}"
+        self._sequence = re.compile(sequences, re.IGNORECASE | re.ASCII)
 
     def unescape(self, text: str) -> str:
         """Return the text with its sequences replaced; what only looks like one stays as it is.
@@ -36,11 +39,11 @@ class Escapes:
         return self._sequence.sub(self._replacement, text) if self._escape in text else text
 
     def _replacement(self, sequence: re.Match[str]) -> str:
-        said = sequence[1].upper()
+        if sequence["bytes"]:
+            return self._bytes(sequence["bytes"])
+        said = sequence["said"].upper()
         if said in self._characters:
             return self._characters[said]
-        if said[0] == "X":
-            return self._bytes(said[1:])
         if said[0] in "CM":
             raise UnreadableReport("an escape sequence switches to another character set; that is not read")
         if said[0] == ".":
@@ -49,7 +52,9 @@ class Escapes:
             return shown * min(int(count or 1), MOST_BLANKS)
         return ""  # H and N: highlighting; P: truncation; Z: the sender's own
 
-    def _bytes(self, digits: str) -> str:
+    def _bytes(self, sequences: str) -> str:
+        """Decode neighbours together: some senders write each byte of a character as a sequence of its own."""
+        digits = sequences.upper().replace(self._escape, "").replace("X", "")
         try:
             return bytes.fromhex(digits).decode(self._codec)
         except UnicodeDecodeError as error:

@@ -5,7 +5,7 @@ RAD TF-2. Called behind the MLLP server.
 
 One message is one report of all its orders as long as their texts are the same or only one of them has a text: chest
 and abdomen that were read together. Where orders have texts of their own, each is a report, and a cancelled order is
-always one. Either all of a message is read or nothing.
+always one. Orders of one report key are one order. Either all of a message is read or nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,19 +23,19 @@ from radir_node.reports.intake.source import STANDARD, SourceRules
 
 _PATIENT_ID_TYPES = ("MR", "PI", "")
 """PID-3.5 (table 0203): medical record number, internal number, not told; others only for want of these."""
-_KEYS = ("OBR-3.1", "ORC-3.1", "TXA-15.1")
 
 
 def read_message(raw: bytes, rules: SourceRules = STANDARD) -> tuple[ReceivedReport, ...]:
     """Return the reports of one message, without the MLLP frame; at least one.
 
     report_key is the filler order number (OBR-3, ORC-3, TXA-15), else the first accession number. effective_at is
-    OBR-22, of a document EVN-2, else MSH-7; a time without a zone is in that of MSH-7, else of the source. Raise
-    UnsupportedMessage where the message is of another kind, UnreadableReport where it is faulty or says too little.
+    OBR-22, of a document EVN-2, else MSH-7, the first to the hour or better: a mere day would put a version before
+    all others of that day. A time without a zone is in that of MSH-7. Raise UnsupportedMessage where the message is of
+    another kind, UnreadableReport where it is faulty or says too little.
     """
     segments = read_segments(raw, rules)
     event = _event(segments)
-    reports = reports_of(orders_of(segments, event, rules.statuses))
+    reports = reports_of(orders_of(segments, event, rules))
     if not reports:
         raise UnreadableReport("no report text in OBX-5 of type TX, FT, ST or ED")
     return tuple(_report(orders, segments, rules) for orders in reports)
@@ -64,12 +64,12 @@ def _report(orders: Sequence[Order], segments: Sequence[Segment], rules: SourceR
     told = told_by(orders)
     patient_id, issuer = _patient(segments)
     whole = Order(list(segments))
-    zone = zone_of(whole.value("MSH-7")) or rules.time_zone
+    zone = zone_of(whole.value("MSH-7"))
     moments = (told.value("OBR-22"), whole.value("EVN-2"), whole.value("MSH-7"))
     draft = Draft(
         status=told.status or ReportStatus.PRELIMINARY,
         text=told.text,
-        report_key=_first(order.value(*_KEYS) for order in orders),
+        report_key=_first(order.filler_number() for order in orders),
         accession_numbers=[number for order in orders for number in order.accession_numbers(rules.accession_fields)],
         study_instance_uids=[uid for order in orders for uid in order.study_instance_uids()],
         patient_id=patient_id,

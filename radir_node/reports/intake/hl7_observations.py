@@ -1,15 +1,12 @@
 """The text of OBX segments (HL7 v2.5.1 chapter 7.4.2), section by section. Called by hl7_message."""
 
-import base64
-import binascii
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from radir_node.documents.attachment import attachment_text
-from radir_node.documents.plain import MAX_DOCUMENT_BYTES
+from radir_node.documents.attachment import attachment_text, from_base64
 from radir_node.documents.section_headings import known_heading
 from radir_node.errors import UnreadableReport
-from radir_node.reports.intake.completeness import sectioned
+from radir_node.reports.intake.completeness import is_uid, sectioned
 from radir_node.reports.intake.hl7_segments import Segment
 
 ADDENDUM = "ADDENDUM"
@@ -18,6 +15,9 @@ TEXT_TYPES = frozenset({"TX", "FT", "ST", ""})
 DOCUMENT_TYPE = "ED"
 STUDY_UID_CODES = frozenset({"113014", "110180"})
 """DCM: DICOM Study, Study Instance UID. In OBX-3 of a value that is the UID (IHE RAD TF-2 4.28)."""
+
+STUB = 3
+"""Written text is a pointer to the document beside it ("see attachment") where that is so many times as long."""
 
 _SUFFIXES = {"GDT": "FINDINGS", "IMP": "IMPRESSION", "REC": "RECOMMENDATION", "ADT": ADDENDUM}
 """Suffixes of OBX-3 that name a section of a narrative report (7.4.2.3.2)."""
@@ -46,33 +46,39 @@ def lines_of(observations: Sequence[Segment]) -> list[Line]:
     """Return the observations that hold text or a document; measurements, codes and pointers are none of a report."""
     kinds = {*TEXT_TYPES, DOCUMENT_TYPE}
     found = [segment for segment in observations if segment.value(2).upper() in kinds and any(segment.raw(5))]
+    found = [segment for segment in found if not _study_uid(segment)]
     return [Line(_heading(segment), segment.value(11).upper(), segment) for segment in found]
 
 
 def text_of(lines: Sequence[Line]) -> str:
     """Return the text of a report with its headings, "" where it has none.
 
-    Text and documents of one report are the same in several forms: the longest is read, and one that cannot be read
-    does not matter beside another. Raise UnreadableReport where there are only documents and none can be read.
+    Text and documents of one report are the same in several forms. What is written is read, for it has no letterhead,
+    unless it is a mere pointer to the longest document; a document that cannot be read does not matter beside another
+    form. Raise UnreadableReport where there are only documents and none can be read.
     """
     written = sectioned(_joined([line for line in lines if not line.is_document]))
-    best, fault = written, None
+    longest, fault = "", None
     for line in lines:
         if line.is_document:
             try:
-                best = max(best, sectioned([(line.heading, _document(line.segment))]), key=len)
+                longest = max(longest, sectioned([(line.heading, _document(line.segment))]), key=len)
             except UnreadableReport as error:
                 fault = fault or error
-    if not best and fault is not None:
+    if not written and not longest and fault is not None:
         raise fault
-    return best
+    return longest if STUB * len(written) <= len(longest) else written
 
 
 def study_uids(observations: Sequence[Segment]) -> Iterator[str]:
     """Yield the Study Instance UIDs that stand as observations of their own."""
     for segment in observations:
-        if segment.value(3) in STUDY_UID_CODES:
-            yield segment.value(5)
+        if uid := _study_uid(segment):
+            yield uid
+
+
+def _study_uid(segment: Segment) -> str:
+    return segment.value(5) if segment.value(3) in STUDY_UID_CODES and is_uid(segment.value(5)) else ""
 
 
 def _joined(lines: Sequence[Line]) -> Iterator[tuple[str, str]]:
@@ -115,12 +121,9 @@ def _document(segment: Segment) -> str:
 
 def _bytes(data: str, encoding: str) -> bytes:
     """Return the bytes of encoded data (table 0299), which may be broken into lines."""
-    if encoding not in ("base64", "hex"):
-        return data.encode()
-    digits = "".join(data.split())
-    if len(digits) > 2 * MAX_DOCUMENT_BYTES:
-        raise UnreadableReport(f"the attached document is larger than {MAX_DOCUMENT_BYTES >> 20} MiB")
+    if encoding == "base64":
+        return from_base64(data)
     try:
-        return base64.b64decode(digits, validate=True) if encoding == "base64" else bytes.fromhex(digits)
-    except (binascii.Error, ValueError) as error:
-        raise UnreadableReport(f"the data are not {encoding}") from error
+        return bytes.fromhex(data) if encoding == "hex" else data.encode()
+    except ValueError as error:
+        raise UnreadableReport("the data are not hex") from error

@@ -35,7 +35,7 @@ def people(segments: Iterable[Segment]) -> Iterator[str]:
         for field in _PATIENT_NAMES.get(segment.name, ()):
             yield from (_name(value, first=1) for value in segment.values(field))
         for field in _STAFF_NAMES.get(segment.name, ()):
-            yield from (_name(value, first=2) for value in segment.values(field))
+            yield from (_staff(value) for value in segment.values(field))
         for field in _READERS.get(segment.name, ()):
             yield from (_reader(value) for value in segment.values(field))
         for field in _NUMBERS.get(segment.name, ()):
@@ -49,9 +49,18 @@ def _name(value: Value, first: int) -> str:
     return "^".join((family, value.component(first + 1), value.component(first + 2))).strip("^")
 
 
+def _staff(value: Value) -> str:
+    """Return the name of an XCN; where it has none, its number may be one ("WELBY", as before 2.3)."""
+    return _name(value, first=2) or _undivided(value.component(1))
+
+
 def _reader(value: Value) -> str:
-    """Return the name of an NDL, whose first component holds number and name; some senders write an XCN there."""
+    """Return the name of an NDL, whose first component holds number and name; some senders write an XCN or a name."""
     parts = value.subcomponents(1)
-    if len(parts) > 1:
-        return "^".join(parts[1:4]).strip("^")
-    return _name(value, first=2)
+    divided = "^".join(parts[1:4]).strip("^")
+    other = "" if len(parts) > 1 else _name(value, first=2)
+    return divided or (other if any(map(str.isalpha, other)) else _undivided(value.component(1)))
+
+
+def _undivided(said: str) -> str:
+    return said if any(map(str.isalpha, said)) and not any(map(str.isdigit, said)) else ""

@@ -21,6 +21,13 @@ MAX_DELIMITERS = 100_000
 """Of fields, repetitions, components and subcomponents."""
 
 _NULL = '""'
+_NAME = re.compile("[A-Z][A-Z0-9]{2}")
+_KNOWN_NAMES = frozenset(
+    {"MSH", "SFT", "UAC", "ARV", "EVN", "PID", "PD1", "PRT", "NK1", "NTE", "PV1", "PV2", "OH1", "OH2", "OH3", "OH4"}
+    | {"ROL", "DB1", "IN1", "IN2", "IN3", "GT1", "AL1", "DG1", "DRG", "ORC", "OBR", "TQ1", "TQ2", "CTD", "OBX", "TCD"}
+    | {"SID", "FT1", "CTI", "SPM", "SAC", "PDA", "TXA", "CON", "BLG", "IPC", "DSC"}
+)
+"""Segments of messages that carry reports, and of the orders before them, in any version 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +130,25 @@ def _segment_lines(message: str, separator: str) -> list[str]:
     A line that does not begin as a segment is part of the one before it: text with raw line breaks, a base64 document
     in lines.
     """
-    begins = re.compile(f"[A-Z][A-Z0-9]{{2}}(?:{re.escape(separator)}|$)")
-    segments: list[list[str]] = []
-    for line in re.split("\r\n|\r|\n", message.lstrip("\ufeff\0\r\n\t\v ").rstrip()):
-        if begins.match(line) or not segments:
+    first, *others = re.split("(\r\n|\r|\n)", message.lstrip("\ufeff\0\r\n\t\v ").rstrip())
+    segments = [[first]]
+    for end, line in zip(others[::2], others[1::2], strict=True):
+        if _is_segment(line, separator, is_usual=end[0] == others[0][0]):
             segments.append([line])
         else:
             segments[-1].append(line)
     return ["\n".join(lines) for lines in segments]
+
+
+def _is_segment(line: str, separator: str, *, is_usual: bool) -> bool:
+    """Tell whether a line begins a segment. A line of text may look like one: "RUL", or "RUL|" where it ends a field.
+
+    So a name without fields must be a known one, and so must one behind a line end that is not that of the MSH segment.
+    """
+    name, found, _ = line.partition(separator)
+    if _NAME.fullmatch(name) is None:
+        return False
+    return name in _KNOWN_NAMES or name[0] == "Z" or (bool(found) and is_usual)
 
 
 def _no_message(raw: bytes) -> str:

@@ -1,8 +1,9 @@
 """What a result status makes of a report (HL7 v2.5.1: OBR-25 table 0123, OBX-11 table 0085, TXA-17 table 0271)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from radir_node.domain.received_report import ReportStatus
+from radir_node.errors import UnreadableReport
 
 OF_ORDER: Mapping[str, ReportStatus] = {
     "F": ReportStatus.FINAL,
@@ -65,15 +66,33 @@ def of_report(order: ReportStatus | None, lines: Iterable[ReportStatus | None]) 
     return order
 
 
-def of_document(event: str, completion: str, availability: str) -> ReportStatus | None:
+def of_parts(parts: Sequence[ReportStatus | None]) -> ReportStatus | None:
+    """Return what a report is that stands under several OBRs: what is read of it is shown without the rest."""
+    ranked = (
+        ReportStatus.CORRECTED,
+        ReportStatus.FINAL,
+        ReportStatus.ADDENDUM,
+        ReportStatus.PRELIMINARY,
+        ReportStatus.CANCELLED,
+    )
+    return next((status for status in ranked if status in parts), None)
+
+
+def of_document(
+    event: str, completion: str, availability: str, said: ReportStatus | None, own: Mapping[str, ReportStatus]
+) -> ReportStatus:
     """Return what an MDM message makes of its document: its event, as far as TXA-17 lets it be shown.
 
-    A document that is cancelled or obsolete (TXA-19, table 0273: CA, OB) is taken away. None = another event.
+    The standard requires TXA-17; where it is empty `said`, what OBR-25 and OBX-11 make of it, is in its place, and is
+    no more guessed than in other messages. A document that is cancelled or obsolete (TXA-19, table 0273: CA, OB) is
+    taken away. Raise UnreadableReport where TXA-17 is unknown or nothing tells.
     """
-    if event in OF_DOCUMENT_EVENT and availability in ("CA", "OB"):
+    status = OF_DOCUMENT_EVENT[event]
+    if status is ReportStatus.CANCELLED or availability in ("CA", "OB"):
         return ReportStatus.CANCELLED
-    status = OF_DOCUMENT_EVENT.get(event)
-    if status is ReportStatus.CANCELLED or status is None:
-        return status
-    shown = OF_DOCUMENT.get(completion, ReportStatus.FINAL)
-    return ReportStatus.PRELIMINARY if shown is ReportStatus.PRELIMINARY else status
+    shown = own.get(completion) or OF_DOCUMENT.get(completion) if completion else said
+    if shown is None and completion:
+        raise UnreadableReport("TXA-17: no completion status of table 0271")
+    if shown is None:
+        raise UnreadableReport("neither TXA-17, OBR-25 nor OBX-11 says whether the document is final")
+    return shown if shown in (ReportStatus.PRELIMINARY, ReportStatus.CANCELLED) else status

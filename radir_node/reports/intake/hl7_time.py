@@ -4,12 +4,12 @@ import datetime as dt
 import re
 
 _TIME = re.compile(
-    r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(?:(\d\d)(?:\.(\d{1,6})\d*)?)?)?(?:([+-])(\d\d)(\d\d))?", re.ASCII
+    r"(\d{4})(\d\d)(\d\d)(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6})\d*)?)?)?(?:([+-])(\d\d)(\d\d))?", re.ASCII
 )
 
 
 def read_time(value: str, zone: dt.tzinfo | None = None) -> dt.datetime | None:
-    """Return a moment to the day or better, naive where neither it nor `zone` tells the zone; None of anything else."""
+    """Return a moment to the hour or better, naive where neither it nor `zone` tells the zone; else None."""
     matched = _TIME.fullmatch(value.strip())
     if matched is None:
         return None

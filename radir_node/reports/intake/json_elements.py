@@ -58,7 +58,7 @@ class Element:
 def json_object(raw: bytes | str, name: str) -> Element:
     """Parse a JSON object (RFC 8259) in UTF-8. Raise UnreadableReport where it is none, with the place of the fault."""
     try:
-        found = json.loads(raw)
+        found = json.loads(raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw)
     except UnicodeDecodeError as error:
         raise UnreadableReport(f"{name}: not in UTF-8") from error
     except json.JSONDecodeError as error:

@@ -42,10 +42,9 @@ class Limits:
     """What one process bears: at worst it holds connections x message_bytes."""
 
     connections: int = 64
-    connections_of_a_sender: int = 32
     message_bytes: int = 32 << 20
     bytes_outside: int = 64 << 10
-    """Bytes between the messages of one connection; who sends more speaks something else."""
+    """Bytes between two messages of one connection; who sends more speaks something else."""
     idle_seconds: float = 3600.0
     """Between messages; senders keep connections open, and open closed ones again."""
     message_seconds: float = 60.0
@@ -85,7 +84,7 @@ class MllpServer:
         self._handle = handle
         self._limits = limits or Limits()
         self._tls = tls
-        self._door = Doorkeeper(senders, self._limits.connections, self._limits.connections_of_a_sender)
+        self._door = Doorkeeper(senders, self._limits.connections)
         self._tasks: dict[asyncio.Task[None], _Connection] = {}
         self._accepting: asyncio.Task[None] | None = None
         self._is_stopping = False
@@ -128,26 +127,26 @@ class MllpServer:
 
     def _admit(self, accepted: socket.socket, address: str) -> None:
         name = self._door.name_of(address)
-        refused = "unknown sender" if name is None else self._door.enter(name)
-        if name is None or refused:
+        if name is None or not self._door.enter():
+            refused = "unknown sender" if name is None else "too many connections"
             log.warning("hl7_refused", address=address, sender=name or "", reason=refused)
             accepted.close()
             return
         connection = _Connection(name)
         task = asyncio.create_task(self._serve(accepted, connection))
         self._tasks[task] = connection
-        task.add_done_callback(lambda done: self._forget(done, name, accepted))
+        task.add_done_callback(lambda done: self._forget(done, accepted))
 
-    def _forget(self, task: "asyncio.Task[None]", name: str, accepted: socket.socket) -> None:
+    def _forget(self, task: "asyncio.Task[None]", accepted: socket.socket) -> None:
         accepted.close()  # also where the task was cancelled before its first step
         del self._tasks[task]
-        self._door.leave(name)
+        self._door.leave()
 
     async def _serve(self, accepted: socket.socket, connection: _Connection) -> None:
         deframer = Deframer(self._limits.message_bytes)
         try:
             await self._converse(accepted, deframer, connection)
-        except (ConnectionError, ssl.SSLError, OSError):
+        except OSError:
             connection.end = "broken"
         finally:
             log.info(
@@ -157,6 +156,7 @@ class MllpServer:
                 answers=dict(connection.codes),
                 bytes_outside=deframer.bytes_outside,
                 abandoned=deframer.abandoned + deframer.is_inside,
+                end_without_cr=deframer.ends_without_cr,
                 end=connection.end,
                 seconds=round(time.monotonic() - connection.started, 3),
             )
@@ -164,12 +164,12 @@ class MllpServer:
     async def _converse(self, accepted: socket.socket, deframer: Deframer, connection: _Connection) -> None:
         try:
             reader, writer = await self._open(accepted)
-        except (OSError, TimeoutError):
+        except OSError:
             connection.end = "handshake"
             return
         try:
             connection.end = await self._messages(reader, writer, deframer, connection)
-            with suppress(OSError, TimeoutError):
+            with suppress(OSError):
                 writer.close()
                 async with asyncio.timeout(self._limits.answer_seconds):
                     await writer.wait_closed()
@@ -205,7 +205,7 @@ class MllpServer:
             for block in deframer.feed(piece):
                 if not await self._answer(block, writer, connection):
                     return "deaf"
-            if deframer.bytes_outside > self._limits.bytes_outside:
+            if deframer.bytes_since_block > self._limits.bytes_outside:
                 return "foreign"
             if connection.messages > before or was_inside != deframer.is_inside:
                 inside = deframer.is_inside

@@ -34,6 +34,8 @@ class Deframer:
         self._is_overlong = False
         self.bytes_outside = 0
         """Bytes so far that were in no block."""
+        self.bytes_since_block = 0
+        """Those of them that came after the last block."""
         self.abandoned = 0
         """Messages so far that their sender began and did not end before it began another."""
 
@@ -42,12 +44,21 @@ class Deframer:
         """True between the start and the end of a block."""
         return self._content is not None
 
+    @property
+    def ends_without_cr(self) -> bool:
+        """True where the sender may wait for its answer: it ended its message by FS alone, which nothing may follow.
+
+        That is no end of a block (C.4.1): a message is not taken for whole before its sender says so in full.
+        """
+        return self._content is not None and self._content.endswith(END[:1])
+
     def feed(self, piece: bytes) -> Iterator[Block]:
         """Take the next bytes of the stream; yield the blocks that they complete."""
         while piece:
             if self._content is None:
                 outside, start, piece = piece.partition(START)
                 self.bytes_outside += len(outside)
+                self.bytes_since_block += len(outside)
                 if start:
                     self._content, self._is_overlong = bytearray(), False
                 continue
@@ -61,7 +72,7 @@ class Deframer:
             yield self._block(bytes(self._content[:end]))
 
     def _block(self, content: bytes) -> Block:
-        self._content = None
+        self._content, self.bytes_since_block = None, 0
         is_overlong = self._is_overlong or len(content) > self._max_bytes
         again = content.rfind(_RESTART)
         if again >= 0 and not is_overlong:

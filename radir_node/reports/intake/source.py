@@ -1,6 +1,5 @@
 """What is agreed with one sender of reports beyond the standards. Handed to every reader of this room."""
 
-import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,9 +24,7 @@ class SourceRules:
     character_set: str = ""
     """HL7: in place of what MSH-18 says, a Python or IANA name; empty = as MSH-18 says, UTF-8 where it says nothing."""
     statuses: Mapping[str, ReportStatus] = field(default_factory=dict)
-    """HL7: result status (OBR-25, OBX-11) -> its meaning where it differs from the standard; "" = no status given."""
-    time_zone: dt.tzinfo | None = None
-    """Of times without a zone; None = that of this machine."""
+    """HL7: status (OBR-25, OBX-11, TXA-17) -> its meaning where it differs from the standard; "" = no status given."""
 
     def __post_init__(self) -> None:
         """Raise InvalidSetting where a field is not written as HL7 has it."""

@@ -25,6 +25,7 @@ _DELIMITERS = (",", ";", "\t")
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
 """How Python writes such bytes."""
 _DOUBTFUL = "the rows from here on are not read"
+_NO_CSV = "not a valid CSV row: quotes that do not match, or a carriage return alone"
 
 Row = tuple[int, ReceivedReport | UnreadableReport]
 """Number of the row, from 1 and without the header, and what it holds."""
@@ -77,7 +78,12 @@ def _header(lines: _Lines) -> tuple[str, list[str]]:
     """Return the delimiter and the names of the columns."""
     line = next(lines, "").removeprefix("\ufeff")
     delimiter = max(_DELIMITERS, key=line.count)
-    columns = [name.strip().lower() for name in next(csv.reader([line], delimiter=delimiter), [])]
+    csv.field_size_limit(MAX_ROW_BYTES)  # of the whole process; the default is below the longest report
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise UnreadableReport(f"header: {_NO_CSV}") from error
+    columns = [name.strip().lower() for name in cells]
     unknown = [name for name in columns if name not in NAMES]
     twice = {name for name in columns if columns.count(name) > 1}
     faults = [
@@ -99,7 +105,6 @@ def _quoted(names: list[str]) -> str:
 
 
 def _csv_rows(lines: _Lines, delimiter: str, columns: list[str], rules: SourceRules) -> Iterator[Row]:
-    csv.field_size_limit(MAX_ROW_BYTES)  # of the whole process; the default is below the longest report
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     number = 0
     while True:
@@ -110,7 +115,7 @@ def _csv_rows(lines: _Lines, delimiter: str, columns: list[str], rules: SourceRu
         except StopIteration:
             return
         except csv.Error:
-            yield number, UnreadableReport(f"row {number}: quotes do not match; {_DOUBTFUL}")
+            yield number, UnreadableReport(f"row {number}: {_NO_CSV}; {_DOUBTFUL}")
             return
         except UnreadableReport as error:
             yield number, UnreadableReport(f"row {number}: {error}")

@@ -24,9 +24,11 @@ NO_ENTITY = 0.5
 DIGITS = 6
 """Decimals of a cosine: what is a tie on one machine is one on all."""
 MEMORY = 1 << 30
-"""Bytes that may be used beside the vocabulary; more are faster up to about 8 x vocabulary x distinct reports."""
+"""Bytes that may be used beside the cosines of the vocabulary, which take 4 x strings x strings; more are faster up to
+about 8 x vocabulary x distinct reports."""
 
 _PANEL = 512
+_SQUARE = 1024
 _MOST_ROWS = 2048
 _FEWEST_ROWS = 16
 
@@ -49,25 +51,27 @@ def similarity_blocks(
         yield first, scorer.rows(wanted)[back][:, corpus.distinct]
 
 
-def similarity_matrix(
-    reports: Sequence[Sequence[Entity]], embedder: EntityEmbedder, weights: Weights = LONG, memory: int = MEMORY
-) -> Matrix:
-    """Return the whole matrix [reports, reports] of similarity_blocks."""
-    matrix = np.empty((len(reports), len(reports)), dtype=np.float32)
-    for first, rows in similarity_blocks(reports, embedder, weights, memory):
-        matrix[first : first + len(rows)] = rows
-    return matrix
-
-
 def cosines(texts: Sequence[str], embedder: EntityEmbedder) -> Matrix:
-    """Return the cosines [texts, texts], exactly symmetric, exactly 1 on the diagonal. Raises ValueError."""
+    """Return the cosines [texts, texts], exactly symmetric, exactly 1 on the diagonal. Raises ValueError.
+
+    Sums are of double precision, or DIGITS would not hold, but a small square at a time: only what is returned is held,
+    1.1 GB for the whole vocabulary.
+    """
     if not texts:
         return np.empty((0, 0), dtype=np.float32)
-    vectors = unit_rows(embedder.embed(texts), len(texts)).astype(np.float64)
-    products = np.clip(vectors @ vectors.T, -1.0, 1.0)
-    rounded: Matrix = np.round((products + products.T) / 2, DIGITS).astype(np.float32)
-    np.fill_diagonal(rounded, 1.0)
-    return rounded
+    vectors = unit_rows(embedder.embed(texts), len(texts))
+    found = np.empty((len(texts), len(texts)), dtype=np.float32)
+    for top in range(0, len(texts), _SQUARE):
+        rows = vectors[top : top + _SQUARE].astype(np.float64)
+        for left in range(top, len(texts), _SQUARE):
+            products = rows @ vectors[left : left + _SQUARE].T.astype(np.float64)
+            if left == top:
+                products = (products + products.T) / 2
+            block = np.clip(products, -1.0, 1.0).round(DIGITS).astype(np.float32)
+            found[top : top + _SQUARE, left : left + _SQUARE] = block
+            found[left : left + _SQUARE, top : top + _SQUARE] = block.T
+    np.fill_diagonal(found, 1.0)
+    return found
 
 
 class _Scorer:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from radir_node.domain.study import Modality
 from radir_node.errors import StorageFull, UserError
 from radir_node.learning.annotate import build, tables
 from radir_node.learning.annotate.build import Order, annotate
-from radir_node.learning.annotate.layout import Layout
+from radir_node.learning.annotate.layout import Layout, beside, digest_of
 from radir_node.learning.annotate.nodes import WHOLE, load_nodes
 from radir_node.learning.annotate.shards import Shard
 from radir_node.learning.annotate.sources.ct_rate import CtRate
@@ -84,13 +85,13 @@ def test_similar_reports_are_more_similar(report_file, tmp_path, watcher):
     assert lungs[0, 1] < 0.75  # left against right lower lobe
 
 
-def test_the_sources_have_their_own_id_columns(mimic, ct_rate, tmp_path, watcher):
-    """File Path for radiographs, Volumename for CT."""
+def test_the_id_column_is_the_one_the_released_loaders_read(mimic, ct_rate, tmp_path, watcher):
+    """File Path, for radiographs and for CT."""
     annotate(MimicCxr(mimic), Order(tmp_path, "train", only=("pleura",)), watcher)
     annotate(CtRate(ct_rate), Order(tmp_path, "validation", only=("bronchie", "pleura")), watcher)
 
     assert [["File Path"], ["/p14/p14789176/s51143872"]] == ids_of(Layout(tmp_path, "train"), "pleura")[:2]
-    assert [["Volumename"], ["valid_692_a_1.nii.gz"]] == ids_of(Layout(tmp_path, "validation"), "pleura")
+    assert [["File Path"], ["valid_692_a_1.nii.gz"]] == ids_of(Layout(tmp_path, "validation"), "pleura")
     assert not Layout(tmp_path, "train").matrix(WHOLE).exists()
 
 
@@ -124,6 +125,110 @@ def test_another_report_makes_only_its_own_tables_anew(report_file, tmp_path, wa
     assert {"right upper lobe", "lungs", WHOLE} <= set(made.written)
     assert not layout.matrix("left lower lobe").exists()
     assert not layout.manifest("left lower lobe").exists()
+
+
+def test_captions_and_tables_belong_together(report_file, tmp_path, watcher):
+    """Every manifest that is there names the captions that are there, also of tables that were kept."""
+    order, layout = Order(tmp_path / "out", "train"), Layout(tmp_path / "out", "train")
+    annotate(ReportFile(report_file, Modality.CXR), order, watcher)
+    report_file.write_text(report_file.read_text().replace("left lower lobe", "right upper lobe"))
+
+    annotate(ReportFile(report_file, Modality.CXR), order, watcher)
+
+    manifests = [json.loads(file.read_text()) for file in (tmp_path / "out" / "train_manifest").iterdir()]
+    assert len(manifests) > 10
+    assert {digest_of(layout.captions)} == {manifest["captions"] for manifest in manifests}
+
+
+@pytest.mark.parametrize("share", [{"only": ("heart",)}, {"shard": Shard(2, 9)}])
+def test_a_part_of_a_run_leaves_no_table_of_other_reports(report_file, tmp_path, watcher, share):
+    """Of other reports only one node or share is made: nothing that was made of the first ones is there any more."""
+    order, layout = Order(tmp_path / "out", "train"), Layout(tmp_path / "out", "train")
+    annotate(ReportFile(report_file, Modality.CXR), order, watcher)
+    report_file.write_text('{"id": "x", "text": "The heart is enlarged."}\n{"id": "y", "text": "Normal heart."}\n')
+
+    made = annotate(ReportFile(report_file, Modality.CXR), replace(order, **share), watcher)
+
+    for folder, kind in (("entity", "csv"), ("ratescore", "npy"), ("neighbours", "parquet"), ("manifest", "json")):
+        names = {file.stem for file in (tmp_path / "out" / f"train_{folder}").iterdir() if file.suffix == f".{kind}"}
+        assert set(made.written) - {WHOLE} == names - {WHOLE}
+    assert layout.matrix(WHOLE).exists() is (WHOLE in made.written)
+    assert f"Tables made so far: {len(made.written)}." in made.datasheet.read_text()
+
+
+def test_a_run_that_ends_early_leaves_no_table_of_other_reports(report_file, tmp_path, watcher, monkeypatch):
+    """Out of disk, or stopped, right after the captions were replaced."""
+    order, layout = Order(tmp_path / "out", "train"), Layout(tmp_path / "out", "train")
+    annotate(ReportFile(report_file, Modality.CXR), order, watcher)
+    report_file.write_text('{"id": "x", "text": "The heart is enlarged."}\n{"id": "y", "text": "Normal heart."}\n')
+    monkeypatch.setattr(build.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 3}))
+
+    with pytest.raises(StorageFull):
+        annotate(ReportFile(report_file, Modality.CXR), order, watcher)
+
+    assert [layout.captions] == [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+def test_a_failed_reading_leaves_everything_as_it_was(report_file, tmp_path, watcher):
+    """Captions and tables are those of before where a row cannot be read."""
+    order = Order(tmp_path / "out", "train")
+    annotate(ReportFile(report_file, Modality.CXR), order, watcher)
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    report_file.write_text(report_file.read_text().replace("left", "right") + "no JSON\n")
+
+    with pytest.raises(UserError, match="not JSON"):
+        annotate(ReportFile(report_file, Modality.CXR), order, watcher)
+
+    assert before == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+
+
+def test_captions_that_were_lost_bring_nothing_else_down(report_file, tmp_path, watcher):
+    """The same reports write them anew, and the tables still belong to them."""
+    order, layout = Order(tmp_path / "out", "train"), Layout(tmp_path / "out", "train")
+    first = annotate(ReportFile(report_file, Modality.CXR), order, watcher)
+    layout.captions.unlink()
+
+    again = annotate(ReportFile(report_file, Modality.CXR), order, watcher)
+
+    assert set(first.written) == set(again.kept)
+
+
+def test_what_killed_runs_left_is_removed(report_file, tmp_path, watcher):
+    """Half tables of this share before they are made anew; half captions only if nobody is writing them."""
+    layout = Layout(tmp_path, "train")
+    half = [
+        path.with_name(f".{path.name}.{name}.part")
+        for path in (layout.matrix("heart"), layout.neighbours("heart"), layout.captions)
+        for name in ("4711", "e5f1")
+    ]
+    for part in half:
+        part.parent.mkdir(exist_ok=True)
+        part.write_bytes(b"half")
+    long_ago = time.time() - 7200
+    os.utime(half[-1], (long_ago, long_ago))
+
+    annotate(ReportFile(report_file, Modality.CXR), Order(tmp_path, "train", only=("heart",)), watcher)
+
+    assert [half[-2]] == list(tmp_path.rglob("*.part"))
+
+
+def test_two_processes_may_write_one_path(tmp_path):
+    """In containers they may have the same process number: the last one to end wins, neither fails."""
+    path = tmp_path / "train.jsonl"
+
+    with beside(path) as one, beside(path) as two:
+        assert one != two
+        one.write_text("one")
+        two.write_text("two")
+
+    assert "one" == path.read_text()
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_an_error_without_a_reason_of_the_system_is_told_all_the_same(tmp_path):
+    """As numpy raises it where a disk is full."""
+    with pytest.raises(StorageFull, match="9 requested and 4 written"), beside(tmp_path / "m.npy"):
+        raise OSError("9 requested and 4 written")
 
 
 def test_nodes_of_one_structure_share_their_bytes(report_file, tmp_path, watcher):

@@ -112,6 +112,26 @@ def test_what_was_not_made_cannot_be_sampled(layout):
         draw_sample(layout, "lungs", seed=0)
 
 
+def test_a_table_of_other_reports_is_no_sample(layout):
+    """Captions that were changed: no study is taken for another, and none is named in the message."""
+    layout.captions.write_text(layout.captions.read_text().replace("case 3", "case 33"))
+
+    with pytest.raises(UserError, match="the table 'pleura' was made of other reports") as raised:
+        draw_sample(layout, "pleura", seed=0)
+
+    assert "case 3" not in str(raised.value)
+
+
+def test_a_list_that_names_other_studies_is_no_sample(layout):
+    """The list of a table was changed by hand."""
+    layout.ids("pleura").write_text(layout.ids("pleura").read_text().replace("case 3", "case 33"))
+
+    with pytest.raises(UserError, match=r"pleura\.csv names studies that") as raised:
+        draw_sample(layout, "pleura", seed=0)
+
+    assert "case 3" not in str(raised.value)
+
+
 def test_a_table_without_such_pairs_says_so(tmp_path, write_csv, watcher):
     """Two studies at the middle are neither alike nor different."""
     rows = [("1", "Right pleural effusion."), ("2", "Left pleural effusion.")]

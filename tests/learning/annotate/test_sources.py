@@ -123,6 +123,16 @@ def test_what_is_no_text_is_named(tmp_path):
             list(ReportFile(tmp_path / name, Modality.CXR).reports("train"))
 
 
+@pytest.mark.parametrize("name", ["reports.csv.gz", "reports.jsonl.gz"])
+def test_a_damaged_archive_is_named(tmp_path, name):
+    """A kind of block that no compressor writes, behind a sound header of ten bytes."""
+    packed = gzip.compress(b"id,text\n1,Effusion.\n")
+    (tmp_path / name).write_bytes(packed[:10] + b"\xff\xff" + packed[12:])
+
+    with pytest.raises(UserError, match=rf"{name}, after row \d+: the file is damaged or cut off"):
+        list(ReportFile(tmp_path / name, Modality.CXR).reports("train"))
+
+
 def test_mimic_names_what_is_missing(mimic, tmp_path):
     """The row of the study whose report is not there; a split that does not exist; a folder without the table."""
     (mimic / "files" / "p10" / "p10000001" / "s50000001.txt").unlink()

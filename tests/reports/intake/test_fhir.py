@@ -96,7 +96,7 @@ def test_r5() -> None:
     )
 
     assert ((UID,), (), "r1") == (report.study_instance_uids, report.accession_numbers, report.report_key)
-    assert ("1", "urn:hospital") == (report.patient_id, report.issuer_of_patient_id)
+    assert ("1", "") == (report.patient_id, report.issuer_of_patient_id)
 
 
 def test_accession_number_elsewhere() -> None:
@@ -182,7 +182,10 @@ def test_observations() -> None:
             {"presentedForm": [{"url": "x"}], "conclusion": None},
             "DiagnosticReport.presentedForm[0].data: missing; a url is not fetched",
         ),
-        ({"presentedForm": [{"data": "?"}], "conclusion": None}, "DiagnosticReport.presentedForm[0].data: not base64"),
+        (
+            {"presentedForm": [{"data": "?"}], "conclusion": None},
+            "DiagnosticReport.presentedForm[0]: the data are not base64",
+        ),
         (
             {"presentedForm": [form("", b"%PDF-")], "conclusion": None},
             "DiagnosticReport.presentedForm[0]: the PDF cannot be read",
@@ -218,17 +221,25 @@ def test_no_json(raw: bytes, expected: str) -> None:
 
 
 def test_rules_of_the_source() -> None:
-    """Language and issuer of the source stand where the resource names none; a time without a zone is in its zone."""
-    zone = dt.timezone(dt.timedelta(hours=9))
+    """Language and issuer of the source stand where the resource names none, and its system is no issuer of images."""
     elements = resource(
-        language=None, subject={"identifier": {"value": "7"}}, contained=None, issued="2025-01-01T12:00:00"
+        language=None, subject={"identifier": typed("MR", "7")}, contained=None, issued="2025-01-01T12:00:00"
     )
-    rules = SourceRules(language="de", issuer_of_patient_id="RIS", time_zone=zone)
+    rules = SourceRules(language="de", issuer_of_patient_id="RIS")
 
     report = read_diagnostic_report(json.dumps(elements).encode(), rules)
 
     assert ("de", "RIS") == (report.language, report.issuer_of_patient_id)
-    assert dt.datetime(2025, 1, 1, 12, tzinfo=zone) == report.effective_at
+    assert dt.datetime(2025, 1, 1, 12).astimezone() == report.effective_at
+
+
+@pytest.mark.parametrize("subject", [{"display": "Jane Doe"}, {"reference": "p"}, {"reference": "Patient/p"}])
+def test_patient_of_another_reference(subject: Json) -> None:
+    """Only what is referred to by its id is the patient: no resource without one, none that lies on a server."""
+    others = [{"resourceType": "Patient", "id": name, "identifier": [typed("MR", "999")]} for name in ("", "p")]
+    mother = {"resourceType": "Patient", "identifier": [typed("MR", "999")]}
+
+    assert "" == read(subject=subject, contained=[mother, *others]).patient_id
 
 
 JSON = st.recursive(

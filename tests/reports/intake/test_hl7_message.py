@@ -60,10 +60,30 @@ def test_people(oru: Write) -> None:
     assert not {"1234", "9", "5", "77"} & set(people)
 
 
+def test_names_of_before_2_3(oru: Write) -> None:
+    """A name in place of the number, undivided, is one all the same; what holds a digit is a number."""
+    obr = [""] * 36
+    obr[0], obr[3], obr[25] = "OBR", "FILL1", "F"
+    obr[16], obr[28], obr[32], obr[33], obr[35] = "SMITH,JOHN MD", "A123~4711", "WELBY^20250101", "77&", "KILDARE&&"
+
+    people = one(oru("|".join(obr), OBX)).identifiers
+
+    assert {"SMITH,JOHN MD", "WELBY", "KILDARE"} <= set(people)
+    assert not {"A123", "4711", "77", "20250101"} & set(people)
+
+
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
 def test_line_ends(oru: Write, end: str) -> None:
     """Segments may end in what the standard forbids."""
     assert "ACC1" in one(oru(end=end)).accession_numbers
+
+
+@pytest.mark.parametrize("text", ["Nodule in the\nRUL\nis new.", "Nodule in the\nRUL", "Collapse of\nT12"])
+def test_lines_that_look_like_segments(oru: Write, obr: Segment, text: str) -> None:
+    """Three capitals on a line of their own, or at the end of a field, are words of the report."""
+    raw = oru(obr(), f"OBX|1|TX|GDT||{text}||||||F", "NTE", "ZZZ")
+
+    assert f"FINDINGS:\n{text}" == one(raw).text
 
 
 def test_line_breaks_inside_a_field(oru: Write, obr: Segment) -> None:
@@ -92,6 +112,8 @@ def test_line_breaks_inside_a_field(oru: Write, obr: Segment) -> None:
         (r"either \ or", r"either \ or"),
         (r"path C:\temp\.br\next", "path C:\\temp\nnext"),
         (r"Ergu\XC39F\ klein", "Erguß klein"),
+        (r"Ergu\XC3\\X9F\ klein", "Erguß klein"),
+        (r"\E\X41\ stays", "\\X41\\ stays"),
         (r"\Zxy\own \P\sign", "own sign"),
         ("soft\x0bbreak", "soft\nbreak"),
     ],
@@ -135,6 +157,20 @@ def test_lines_of_one_section(oru: Write, obr: Segment, obx: Segment) -> None:
     assert "FINDINGS:\nSmall nodule.\n\nImpression: fine" == one(raw).text
 
 
+def test_sections_that_do_not_speak(oru: Write, obr: Segment) -> None:
+    """A whole report under the name of its procedure stands without; beside a history the rest is the findings."""
+
+    def line(identifier: str, text: str) -> str:
+        return f"OBX|1|TX|{identifier}||{text}||||||F"
+
+    procedure, history, findings = (line(f"X^{name}", f"{name}.") for name in ("Procedure", "History", "Findings"))
+    plain = line("71250^CT CHEST", "Small nodule.")
+
+    assert "Procedure.\nProcedure." == one(oru(obr(), procedure, procedure)).text
+    assert "TECHNIQUE:\nProcedure.\n\nFINDINGS:\nFindings." == one(oru(obr(), procedure, findings)).text
+    assert "HISTORY:\nHistory.\n\nFINDINGS:\nSmall nodule." == one(oru(obr(), history, plain)).text
+
+
 @pytest.mark.parametrize("kind", ["TX", "FT", "ST", ""])
 def test_value_types(oru: Write, obr: Segment, obx: Segment, kind: str) -> None:
     """All types of text are text; measurements, codes and pointers are none."""
@@ -154,15 +190,15 @@ def test_documents(oru: Write, obr: Segment) -> None:
 
 
 def test_documents_beside_text(oru: Write, obr: Segment, obx: Segment) -> None:
-    """Text and document of one report say the same: the longer one is read, and a bad document does no harm."""
+    """Of text and document, which say the same, the text is read unless it is a stub; a bad document does no harm."""
 
     def ed(payload: bytes) -> str:
         return f"OBX|1|ED|1||^text^plain^Base64^{base64.b64encode(payload).decode()}||||||F"
 
-    assert "A whole report." == one(oru(obr(), obx("See below."), ed(b"A whole report."))).text
-    assert (
-        "A longer text than the document." == one(oru(obr(), obx("A longer text than the document."), ed(b"No."))).text
-    )
+    whole = b"FINDINGS: no pneumothorax. IMPRESSION: fine."
+    assert whole.decode() == one(oru(obr(), obx("See below."), ed(whole))).text
+    assert "No pneumothorax. Fine." == one(oru(obr(), obx("No pneumothorax. Fine."), ed(b"HOSPITAL\n" + whole))).text
+    assert "Longer than the document." == one(oru(obr(), obx("Longer than the document."), ed(b"No."))).text
     assert "See below." == one(oru(obr(), obx("See below."), ed(b"PK\x03\x04"))).text
     assert "OBX (segment 4), OBX-5: the attached document is a picture" in reason(oru(obr(), ed(b"PK\x03\x04")))
     assert "OBX-5: the data are not base64" in reason(oru(obr(), "OBX|1|ED|1||^a^b^Base64^?!||||||F"))
@@ -227,6 +263,17 @@ def test_addendum(oru: Write, obr: Segment, obx: Segment) -> None:
     assert "FINDINGS:\nNodule.\n\nADDENDUM:\nNo nodule." == shown.text
 
 
+def test_addendum_stays_one(oru: Write, mdm: Write, obr: Segment, obx: Segment) -> None:
+    """What the event or the source calls an addendum never takes the place of the report."""
+    lines = (obx("No nodule.", "ADT"), obx("Fine.", "IMP"))
+
+    for report in (
+        one(mdm("T06", *lines)),
+        one(oru(obr("A"), *lines), statuses={"A": ReportStatus.ADDENDUM}),
+    ):
+        assert (ReportStatus.ADDENDUM, "No nodule.\n\nIMPRESSION:\nFine.") == (report.status, report.text)
+
+
 def test_accession(oru: Write, obr: Segment) -> None:
     """OBR-18, else OBR-3; a source may say otherwise."""
     assert ("FILL1",) == one(oru(obr(accession=""), OBX)).accession_numbers
@@ -274,6 +321,15 @@ def test_study_uid(oru: Write, obr: Segment) -> None:
     assert ((), "1.2.3") == (report.accession_numbers, report.report_key)
 
 
+def test_study_uid_is_no_text(oru: Write, obr: Segment) -> None:
+    """Whatever type its observation has; a local code of the same digits stays text."""
+    told = one(oru(obr(), OBX, "OBX|2|ST|113014^DICOM Study^DCM||1.2.3.5||||||F"))
+    other = one(oru(obr(), OBX, "OBX|2|TX|113014^CT CHEST^L||No effusion.||||||F"))
+
+    assert (("1.2.3.5",), "Small nodule.") == (told.study_instance_uids, told.text)
+    assert ((), "Small nodule.\nNo effusion.") == (other.study_instance_uids, other.text)
+
+
 def test_nothing_to_link_by(oru: Write, obr: Segment) -> None:
     """Without accession number and study a report belongs to nothing; something that is no UID does not count."""
     text = reason(oru(obr(filler="", accession=""), OBX, "ZDS|study^x"))
@@ -313,6 +369,70 @@ def test_orders_with_texts_of_their_own(oru: Write, obr: Segment, obx: Segment) 
     assert ReportStatus.CANCELLED is reports[2].status
 
 
+def test_orders_that_are_not_read_yet(oru: Write, obr: Segment, obx: Segment) -> None:
+    """An order that is still to be read has no final report, whichever comes first; one that says nothing shares it."""
+    for status in "PSI":
+        waits, read = obr(status, filler="FILL2", accession="ACC2"), (obr(), obx("Nodule."))
+        for report in (one(oru(waits, *read)), one(oru(*read, waits))):
+            assert ("FILL1", ("ACC1",), ReportStatus.FINAL) == (
+                report.report_key,
+                report.accession_numbers,
+                report.status,
+            )
+    silent, final = obr("", filler="FILL2", accession="ACC2"), obr(filler="FILL3", accession="ACC3")
+    corrected = one(oru(obr(), obx("Nodule.", status="C"), silent, final))
+    assert (("ACC1", "ACC2", "ACC3"), ReportStatus.CORRECTED) == (corrected.accession_numbers, corrected.status)
+    assert "no report text" in reason(oru(obr("P")))
+
+
+def test_order_between_two_reports(oru: Write, obr: Segment, obx: Segment) -> None:
+    """An order without a text belongs to the report of its own status, though the other is nearer by rule."""
+    second, third = obr(filler="FILL2", accession="ACC2"), obr("P", filler="FILL3", accession="ACC3")
+
+    reports = read_message(oru(obr(), obx("Chest."), second, third, obx("Abdomen.")))
+
+    assert [("ACC1", "ACC2"), ("ACC3",)] == [report.accession_numbers for report in reports]
+
+
+def test_orders_of_one_report_key(oru: Write, obr: Segment, obx: Segment) -> None:
+    """Several OBRs under one filler number are one report; as two each would take the place of the other."""
+    second = obr(accession="ACC2")
+    whole = one(oru(obr(), obx("Chest.", "GDT"), second, obx("Abdomen.", "GDT"), obx("Fine.", "IMP")))
+    same = one(oru(obr(), obx("Nodule."), second, obx("Nodule.")))
+
+    assert (("ACC1", "ACC2"), "FINDINGS:\nChest.\nAbdomen.\n\nIMPRESSION:\nFine.") == (
+        whole.accession_numbers,
+        whole.text,
+    )
+    assert (("ACC1", "ACC2"), "Nodule.") == (same.accession_numbers, same.text)
+    for key in ({"filler": ""}, {"filler": "", "accession": ""}):
+        study = "ZDS|1.2.3^x"
+        assert "Chest.\nLungs." == one(oru(obr(**key), obx("Chest."), study, obr(**key), obx("Lungs."), study)).text
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status", "text"),
+    [
+        (("F", "GDT"), ("F", "ADT"), "corrected", "FINDINGS:\nChest.\n\nADDENDUM:\nMore."),
+        (("F", "GDT"), ("B", ""), "corrected", "FINDINGS:\nChest.\n\nADDENDUM:\nMore."),
+        (("F", "GDT"), ("P", ""), "final", "FINDINGS:\nChest."),
+        (("F", "GDT"), ("X", ""), "final", "FINDINGS:\nChest."),
+        (("F", "GDT"), ("C", "IMP"), "corrected", "FINDINGS:\nChest.\n\nIMPRESSION:\nMore."),
+        (("P", "GDT"), ("P", "IMP"), "preliminary", "FINDINGS:\nChest.\n\nIMPRESSION:\nMore."),
+        (("X", "GDT"), ("X", ""), "cancelled", ""),
+    ],
+)
+def test_statuses_of_one_report_key(
+    oru: Write, obr: Segment, obx: Segment, first: tuple[str, str], second: tuple[str, str], status: str, text: str
+) -> None:
+    """What is read stands, without what is not read yet or taken away; an addendum beside its report makes it whole."""
+    parts = (obr(first[0]), obx("Chest.", first[1]), obr(second[0]), obx("More.", second[1]))
+
+    report = one(oru(*parts), statuses={"B": ReportStatus.ADDENDUM})
+
+    assert (ReportStatus(status), text) == (report.status, report.text)
+
+
 @pytest.mark.parametrize(
     ("event", "completion", "availability", "status"),
     [
@@ -337,6 +457,20 @@ def test_documents_by_mdm(mdm: Write, event: str, completion: str, availability:
     assert {"PRIMARY^PAUL", "ORIGIN^OLGA", "SIGN^SUSI"} <= set(report.identifiers)
 
 
+def test_documents_whose_status_is_not_told(mdm: Write, obr: Segment) -> None:
+    """An unknown TXA-17 is a reason; an empty one leaves it to OBR-25 and OBX-11, and these must tell then."""
+    untold = OBX.removesuffix("F")
+
+    assert "TXA-17: no completion status of table 0271" == reason(mdm("T02", OBX, completion="XX"))
+    own = {"XX": ReportStatus.PRELIMINARY}
+    assert ReportStatus.PRELIMINARY is one(mdm("T02", OBX, completion="XX"), statuses=own).status
+    assert ReportStatus.PRELIMINARY is one(mdm("T02", OBX.removesuffix("F") + "P", completion="")).status
+    assert "neither TXA-17, OBR-25 nor OBX-11 says whether the document is final" == reason(
+        mdm("T02", untold, completion="", order=False)
+    )
+    assert ReportStatus.CANCELLED is one(mdm("T11", untold, completion="", order=False)).status
+
+
 def test_mdm_without_order(mdm: Write) -> None:
     """A document without OBR is linked by the filler order number of TXA-15."""
     report = one(mdm("T02", OBX, order=False))
@@ -352,23 +486,22 @@ def test_mdm_without_order(mdm: Write) -> None:
         ("20250101120000-0500", dt.datetime(2025, 1, 1, 17, tzinfo=dt.UTC)),
         ("202501011200", dt.datetime(2025, 1, 1, 11, tzinfo=dt.UTC)),
         ("20250101120000.1234", dt.datetime(2025, 1, 1, 11, 0, 0, 123400, tzinfo=dt.UTC)),
-        ("20250101", dt.datetime(2024, 12, 31, 23, tzinfo=dt.UTC)),
+        ("2025010112", dt.datetime(2025, 1, 1, 11, tzinfo=dt.UTC)),
+        ("20250101", dt.datetime(2025, 1, 1, 11, 5, tzinfo=dt.UTC)),
         ("", dt.datetime(2025, 1, 1, 11, 5, tzinfo=dt.UTC)),
         ("20251399", dt.datetime(2025, 1, 1, 11, 5, tzinfo=dt.UTC)),
         ("2025", dt.datetime(2025, 1, 1, 11, 5, tzinfo=dt.UTC)),
     ],
 )
 def test_time(oru: Write, obr: Segment, at: str, expected: dt.datetime) -> None:
-    """OBR-22 to the day or better, else MSH-7, whose zone is that of the message."""
+    """OBR-22 to the hour or better, else MSH-7, whose zone is that of the message."""
     assert expected == one(oru(obr(at=at), OBX)).effective_at
 
 
 def test_time_without_a_zone(oru: Write, obr: Segment) -> None:
-    """Without any zone it is that of the source, else of this machine; without any time it is not told."""
+    """Without any zone it is that of this machine; without any time it is not told."""
     msh = r"MSH|^~\&|RIS|HOSP|RADIR|NODE|20250101120500||ORU^R01|MSG01|P|2.5.1"
-    zone = dt.timezone(dt.timedelta(hours=9))
 
-    assert dt.datetime(2025, 1, 1, 12, tzinfo=zone) == one(oru(obr(), OBX, msh=msh), time_zone=zone).effective_at
     assert dt.datetime(2025, 1, 1, 12).astimezone() == one(oru(obr(), OBX, msh=msh)).effective_at
     no_time = r"MSH|^~\&|RIS|HOSP|RADIR|NODE|||ORU^R01|MSG01|P|2.5.1"
     assert one(oru(obr(at="00010101"), OBX, msh=no_time)).effective_at is None

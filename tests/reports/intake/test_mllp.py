@@ -152,6 +152,25 @@ def test_bytes_between_messages(oru: Write) -> None:
     assert ("foreign", 162) == (line(logs)["end"], line(logs)["bytes_outside"])
 
 
+def test_line_end_behind_every_message(oru: Write) -> None:
+    """A sender that adds a byte to each message is not cut off for it, however many it sends."""
+    with capture_logs() as logs, serving(bytes_outside=10) as running, peer(running) as connection:
+        for _ in range(30):
+            connection.sendall(framed(oru()) + b"\n")
+            assert b"MSA|AA" in answer(connection)
+
+    assert ("peer", 30) == (line(logs)["end"], line(logs)["bytes_outside"])
+
+
+def test_end_of_block_without_cr(oru: Write) -> None:
+    """Such a message is none, and its sender gets no answer; the log says why."""
+    with capture_logs() as logs, serving(message_seconds=0.2) as running, peer(running) as connection:
+        connection.sendall(framed(oru())[:-1])
+        assert is_closed(connection)
+
+    assert ([], "late", True) == (running.received, line(logs)["end"], line(logs)["end_without_cr"])
+
+
 def test_message_that_was_begun_again(oru: Write) -> None:
     """A sender that breaks off and begins anew is understood."""
     with capture_logs() as logs, serving() as running, peer(running) as connection:
@@ -271,7 +290,6 @@ def test_names_by_network() -> None:
     door = Doorkeeper(
         [Sender(name, tuple(map(ipaddress.ip_network, of))) for name, of in networks.items()],
         most=9,
-        most_of_a_sender=9,
     )
 
     expected = {"10.1.2.3": "ris", "::ffff:10.1.2.3": "ris", "10.9.9.9": "hospital", "fd00::1%eth0": "hospital"}

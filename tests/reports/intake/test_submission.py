@@ -1,5 +1,6 @@
 """Bodies of REST requests and rows of bulk files: the same fields, each fault with its place."""
 
+import csv
 import datetime as dt
 import io
 import json
@@ -16,6 +17,7 @@ from radir_node.errors import UnreadableReport
 from radir_node.reports.intake.submission import read_submission
 from radir_node.reports.intake.table import MAX_ROW_BYTES, Format, read_table
 
+NO_CSV = "not a valid CSV row: quotes that do not match, or a carriage return alone"
 NO_LINK = "no accession number and no study UID in accession_number and study_instance_uid"
 UID = "1.2.840.113619.2.55.3.604688"
 
@@ -81,6 +83,7 @@ def test_plain_text_body() -> None:
         (b" ", "text/plain", "the message holds no report text"),
         (b"{", "application/json", "body: no JSON (line 1, column 2)"),
         (b'{"txt": "x"}', "application/json", "body: 1 unknown fields; known are accession_number"),
+        ('{"text": "x"}'.encode("utf-16"), "application/json", "body: not in UTF-8"),
         (b'{"text": 5}', "application/json", "body.text: must be a string"),
         (b'{"text": "x", "findings": "y"}', "application/json", "body.text: stands beside findings or impression"),
         (b'{"text": "x", "status": "done"}', "application/json", "body.status: must be one of preliminary, final"),
@@ -187,7 +190,24 @@ def test_quote_without_end() -> None:
     (first, second) = texts(table("\n".join(rows)))
 
     assert (1, "Heart.") == first
-    assert second == (2, "! row 2: quotes do not match; the rows from here on are not read")
+    assert second == (2, f"! row 2: {NO_CSV}; the rows from here on are not read")
+
+
+def test_carriage_returns_alone() -> None:
+    """Line ends of a kind that CSV has not are said to be one, in the header and in a row."""
+    with pytest.raises(UnreadableReport, match=f"^header: {NO_CSV}$"):
+        table("accession_number,text\rACC1,Heart.\r")
+    assert [(1, f"! row 1: {NO_CSV}; the rows from here on are not read")] == texts(
+        table("accession_number,text\nACC1,Heart.\rLungs.\nACC2,Heart.\n")
+    )
+
+
+def test_long_cell_in_the_header() -> None:
+    """A file whose first line is a report is refused by its columns, however long that line is."""
+    csv.field_size_limit(1000)  # as in a process that read no table yet
+
+    with pytest.raises(UnreadableReport, match=r"columns 2 unknown \(is there a header\?\)"):
+        table(f'ACC1,"{"Heart normal. " * 200}"\n')
 
 
 @pytest.mark.parametrize("written", list(Format))

@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from radir_node.reports.similarity.embedder import VocabularyEmbedder
 from radir_node.reports.similarity.entities import Entity, EntityType
 from radir_node.reports.similarity.matches import score_pair
-from radir_node.reports.similarity.rate_score import DIGITS, similarity_blocks, similarity_matrix
+from radir_node.reports.similarity.rate_score import DIGITS, MEMORY, cosines, similarity_blocks
 from radir_node.reports.similarity.weights import LONG, SHORT, WEIGHTS, Weights
 
 ABNORMALITY, ANATOMY, DISEASE, NON_ABNORMALITY, NON_DISEASE = EntityType
@@ -51,6 +52,12 @@ class Given:
         for row, text in zip(rows, texts, strict=True):
             row[:] = np.cos(self._angles[text]), np.sin(self._angles[text])
         return rows
+
+
+def similarity_matrix(reports: Sequence[Report], embedder, weights: Weights = LONG):
+    """Put the blocks together."""
+    blocks = [rows for _, rows in similarity_blocks(reports, embedder, weights, MEMORY)]
+    return np.concatenate(blocks) if blocks else np.empty((0, 0))
 
 
 def by_the_formula(first: Report, second: Report, embedder, weights: Weights) -> float:
@@ -252,16 +259,54 @@ def test_ten_thousand_reports(bench_similarity: Callable[..., list[tuple[Entity,
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_600 * 1024
 
 
+def test_cosines_are_symmetric_across_their_squares() -> None:
+    """More strings than one square of the product holds: as one product of double precision, rounded; 1 with itself."""
+    vectors = np.abs(np.random.default_rng(3).normal(size=(2_500, 40))).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    class Drawn:
+        identity = "drawn"
+
+        def embed(self, texts):
+            return vectors
+
+    found = cosines([str(number) for number in range(2_500)], Drawn())
+
+    expected = np.round(vectors.astype(np.float64) @ vectors.T.astype(np.float64), DIGITS).astype(np.float32)
+    np.fill_diagonal(expected, 1.0)
+    np.testing.assert_array_equal(found, found.T)
+    np.testing.assert_allclose(expected, found, atol=1.01 * 10**-DIGITS)
+    assert (expected != found).mean() < 1e-6
+
+
+def test_cosines_take_one_square_of_memory() -> None:
+    """6,000 strings: 137 MB are returned, and no more than half of that is needed beside."""
+    strings = 6_000
+
+    class Spread:
+        identity = "spread"
+
+        def embed(self, texts):
+            return np.eye(8, dtype=np.float32)[np.arange(len(texts)) % 8]
+
+    tracemalloc.start()
+    cosines([str(number) for number in range(strings)], Spread())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 1.5 * 4 * strings**2
+
+
 def test_the_numbers_do_not_depend_on_the_process(tmp_path: Path) -> None:
     """Two interpreters with other hash seeds give the same bytes."""
     program = (
         "import sys; from radir_node.reports.parser import parse\n"
         "from radir_node.reports.similarity.embedder import VocabularyEmbedder\n"
         "from radir_node.reports.similarity.entities import entities_of\n"
-        "from radir_node.reports.similarity.rate_score import similarity_matrix\n"
+        "from radir_node.reports.similarity.rate_score import similarity_blocks\n"
         "texts = ['Right pleural effusion.', 'No effusion. Edema of the left lung.', 'Cardiomegaly, no pneumonia.']\n"
-        "matrix = similarity_matrix([entities_of(parse(text)) for text in texts], VocabularyEmbedder())\n"
-        "sys.stdout.write(matrix.tobytes().hex())\n"
+        "blocks = similarity_blocks([entities_of(parse(text)) for text in texts], VocabularyEmbedder())\n"
+        "sys.stdout.write(''.join(rows.tobytes().hex() for _, rows in blocks))\n"
     )
     found = {
         subprocess.run(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from radir_node.reports.similarity.entities import Entity, EntityType
-from radir_node.reports.similarity.rate_score import similarity_matrix
+from radir_node.reports.similarity.rate_score import similarity_blocks
 
 TEXTS = [
     "There is a small right pleural effusion. The heart is enlarged.",
@@ -58,4 +58,5 @@ def test_equals_the_published_code(published):
         reports.append([Entity(word, EntityType(kind)) for word, kind in zip(words, types, strict=True)])
     expected = [published.compute_score([text] * len(TEXTS), TEXTS) for text in TEXTS]
 
-    np.testing.assert_allclose(similarity_matrix(reports, Published(vectors)), expected, atol=1e-3)
+    ours = np.concatenate([rows for _, rows in similarity_blocks(reports, Published(vectors))])
+    np.testing.assert_allclose(ours, expected, atol=1e-3)

@@ -4,7 +4,7 @@ Columns VolumeName, Findings_EN, Impressions_EN. A scan has several reconstructi
 with one report; as in the published annotation the first one stands for the scan (method spec 4.4).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class CtRate:
     folder: Path
     name: str = "CT-RATE"
     modality: Modality = Modality.CT
+    remarks: Sequence[str] = ("One volume stands for each scan: its first reconstruction.",)
 
     def reports(self, split: str) -> Iterator[SourceReport]:
         """Yield the scans of a split in the order of its table. Raises UserError."""

@@ -8,7 +8,7 @@ Ids are study-level, "/p14/p14789176/s51143872"; the image is the study's fronta
 first (method spec 4.4).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class MimicCxr:
     folder: Path
     name: str = "MIMIC-CXR"
     modality: Modality = Modality.CXR
+    remarks: Sequence[str] = ()
 
     def reports(self, split: str) -> Iterator[SourceReport]:
         """Yield the studies of a split in the order of its table. Raises UserError."""

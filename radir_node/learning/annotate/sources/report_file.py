@@ -1,6 +1,6 @@
 """Reports in one file, .jsonl or .csv (.gz): columns id and text, and where there are, split and image."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ class ReportFile:
 
     file: Path
     modality: Modality
+    remarks: Sequence[str] = ()
 
     @property
     def name(self) -> str:

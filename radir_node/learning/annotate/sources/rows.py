@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import zlib
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +15,8 @@ Row = tuple[str, dict[str, str]]
 """Place ("train_reports.csv, row 3"; the header is row 1), and the cells by column."""
 
 _LONGEST_CELL = 10_000_000
+_DAMAGED = (EOFError, OSError, zlib.error)
+_UNREADABLE = (*_DAMAGED, UnicodeDecodeError)
 
 
 def csv_rows(table: Path, columns: Collection[str]) -> Iterator[Row]:
@@ -33,7 +36,7 @@ def csv_rows(table: Path, columns: Collection[str]) -> Iterator[Row]:
                 if any(value is None for value in row.values()) or None in row:
                     raise UserError(f"{table}, row {number}: not as many cells as the header has")
                 yield f"{table}, row {number}", row
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (*_UNREADABLE, csv.Error) as error:
         raise UserError(f"{table}, after row {number}: {_reason(error)}") from None
 
 
@@ -45,7 +48,7 @@ def json_rows(file: Path, columns: Collection[str]) -> Iterator[Row]:
             for number, line in enumerate(handle, 1):
                 if line.strip():
                     yield f"{file}, row {number}", _object(line, f"{file}, row {number}", columns)
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise UserError(f"{file}, after row {number}: {_reason(error)}") from None
 
 
@@ -80,4 +83,4 @@ def _reason(error: Exception) -> str:
         return "not UTF-8"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return "the file is damaged or cut off" if isinstance(error, EOFError | OSError) else "not a valid CSV table"
+    return "the file is damaged or cut off" if isinstance(error, _DAMAGED) else "not a valid CSV table"
