@@ -26,6 +26,14 @@ DCMTK = "/usr/bin"
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(scope="session", autouse=True)
+def log_of_the_tests() -> Iterator[None]:
+    """A verb that runs inside a test sets up no log: that is for whole processes, and would outlive the test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("radir_node.commands.session.configure", lambda level: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The checkout's root."""

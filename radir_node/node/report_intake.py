@@ -63,8 +63,8 @@ class GroupCommit:
                 for one in batch:
                     await self._write([one])
             else:
-                log.error("report_not_stored", error=type(error).__name__)  # its text may quote the message
                 _tell(batch, error)
+                log.error("report_not_stored", error=type(error).__name__)  # its text may quote the message
         else:
             _tell(batch, None)
 

@@ -24,7 +24,6 @@ def radir(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """Run a verb on a catalogue of this test alone; what it raises comes out."""
     monkeypatch.setenv("RADIR_DATABASE__URL", database_url)
     monkeypatch.setenv("RADIR_STORAGE__ROOT", str(tmp_path))
-    monkeypatch.setattr("radir_node.commands.session.configure", lambda level: None)  # it is for whole processes
     monkeypatch.setattr("radir_node.commands.session.console.width", 200)
 
     def run(*verb: str) -> Result:

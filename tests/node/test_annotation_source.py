@@ -106,7 +106,7 @@ def test_reports_go_out_without_identifiers(node: Node, index: Index, source: Ar
     assert case.case_id == name
     assert "Right pleural effusion" in text
     assert "no pneumothorax" in text
-    shown = f"{name} {text}".lower()
+    shown = text.lower()  # the pseudonym is made of hexadecimal digits, which may be a 93
     assert [] == [
         word for word in ("canary", "anna", "quack", "2024", "93", "mrn1", "1.1", "discussed") if word in shown
     ]
