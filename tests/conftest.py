@@ -15,11 +15,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 
 from dicom_services.phantom_archive import write_study
 from radir_node.catalog.database import Database, open_database
 from radir_node.catalog.migrate import upgrade
 from radir_node.phantoms.archive import cases, render
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
+"""Examples are as many on a busy machine as on an idle one: no test of this suite is about time."""
 
 DCMTK = "/usr/bin"
 """Where Debian puts it: pynetdicom installs programs of the same names into the virtual environment."""

@@ -220,7 +220,7 @@ def test_what_stands_after_each_version(desk: Desk, study: Callable[..., None], 
 
 
 @given(order=st.permutations(VERSIONS[:5]), repeated=st.sampled_from(VERSIONS[:5]))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_order_of_arrival_does_not_matter(
     desk: Desk, study: Callable[..., None], order: list[ReceivedReport], repeated: ReceivedReport
 ) -> None:

@@ -32,7 +32,7 @@ def payloads(reader: Reader) -> list[bytes]:
 
 
 @given(st.lists(st.binary(max_size=3000), max_size=30))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_was_appended_is_read(tmp_path_factory, objects):
     """Objects of any length come back in order, with their sender; a second look finds nothing new."""
     folder = tmp_path_factory.mktemp("spool")

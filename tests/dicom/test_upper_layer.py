@@ -107,7 +107,7 @@ def test_answers_are_written_as_pynetdicom_reads_them():
     st.lists(st.tuples(st.from_regex(r"1\.[0-9]{1,20}", fullmatch=True), st.integers(1, 3)), max_size=20),
     st.binary(max_size=40),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_request_survives_the_way(contexts, secret):
     """Whatever is proposed is read as it was written."""
     proposed = tuple(
@@ -124,7 +124,7 @@ def test_a_request_survives_the_way(contexts, secret):
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_garbage_is_a_violation(data):
     """Bytes that are no request are refused as such, never by another error."""
     try:

@@ -186,7 +186,7 @@ def test_tidy(text: str) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes(payload: bytes) -> None:
     """Any bytes give a text or a reason, and nothing else."""
     for read in (rtf_text, attachment_text):

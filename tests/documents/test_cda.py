@@ -93,7 +93,7 @@ def test_no_xml(payload: bytes) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_damage(noise: bytes, at: int) -> None:
     """A document with any damage gives a text or a reason, and nothing else."""
     whole = sections("<title>Findings</title><text>No effusion.</text>")

@@ -163,7 +163,7 @@ def test_parser_is_not_in_this_process() -> None:
 
 
 @given(st.binary(max_size=300), st.integers(0, 500))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage(pdf: Pdf, noise: bytes, at: int) -> None:
     """A PDF with any damage gives a text or a reason, and nothing else."""
     whole = pdf("No pneumothorax.")

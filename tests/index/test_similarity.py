@@ -149,7 +149,7 @@ def test_verification_sees_what_is_missing_and_what_is_too_much(feed: Feed, make
     assert found.recall["model"].recall_at_10 == 1.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 90), st.integers(1, 30))
 def test_faiss_never_returns_a_row_outside_the_mask(seed: int, rows: int, k: int) -> None:
     """Patient exclusion is a safety property: any mask, any size, any k."""

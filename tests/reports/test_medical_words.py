@@ -76,7 +76,7 @@ class Eager:
         return [Identifier(0, len(sentence), "person")]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.sampled_from(TEMPLATES),
     st.sampled_from(FINDINGS + EPONYMS),
@@ -94,7 +94,7 @@ def test_a_sentence_of_medicine_alone_stays_as_it_is(
     assert sentence == scrubber(STRANGERS, study_date=STUDY).scrub(sentence)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(["{0}, {1}, in the {2}.", "No {0} of the {2}: {1}."]),
     st.sampled_from(FINDINGS + EPONYMS),

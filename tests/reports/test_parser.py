@@ -140,7 +140,7 @@ def test_a_language_without_lexicon_is_an_error() -> None:
         parse_report("Cardiomegaly.", "tlh")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.one_of(st.sampled_from([*SENTENCES, "FINDINGS:", "\n", "İmpression: ", "left", ";"]), st.text(max_size=20))

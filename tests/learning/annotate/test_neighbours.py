@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from radir_node.learning.annotate.neighbours import NeighbourTable, nearest, readable
@@ -11,7 +11,6 @@ from radir_node.reports.parser import parse
 from radir_node.reports.similarity.entities import entities_of
 
 
-@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(1, 5), st.integers(0, 1000))
 def test_nearest_is_a_stable_sort(size: int, most: int, seed: int) -> None:
     """The best of each row but itself; among equals the one that comes first."""

@@ -250,7 +250,7 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from([*sorted(resource()), "presentedForm", "result", "study", "basedOn", "meta"]), JSON)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_element(name: str, value: object) -> None:
     """Any value of any element is a report or a reason, and nothing else."""
     try:

@@ -626,7 +626,7 @@ def test_fields_are_those_that_the_hl7_package_finds(oru: Write) -> None:
 
 
 @given(st.text(st.sampled_from("|^~&\\Fx é1")))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_fields_are_taken_apart_as_by_the_hl7_package(oru: Write, fields: str) -> None:
     """Whatever delimiters a segment holds, both find the same fields, components and subcomponents."""
     raw = oru("ZZZ|" + fields + "x")
@@ -648,7 +648,7 @@ def parts(container: object) -> list[object]:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes(raw: bytes) -> None:
     """Any bytes are a report or a reason, and nothing else."""
     for message in (raw, b"MSH|^~\\&|" + raw):
@@ -659,7 +659,7 @@ def test_any_bytes(raw: bytes) -> None:
 
 
 @given(st.binary(max_size=60), st.integers(0, 700))
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage(oru: Write, noise: bytes, at: int) -> None:
     """A message with any damage is a report or a reason, and nothing else."""
     whole = oru()
@@ -672,7 +672,7 @@ def test_damage(oru: Write, noise: bytes, at: int) -> None:
 @given(
     st.lists(st.sampled_from(["|", "^", "~", "\\", "&", "\r", "OBX", "OBR", "ED", "Base64", "F", "\\.br\\", "é", "x"]))
 )
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_structure(oru: Write, parts: list[str]) -> None:
     """Delimiters in any order are a report or a reason, and nothing else."""
     try:

@@ -271,7 +271,7 @@ def test_memory() -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from(list(Format)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes(raw: bytes, written: Format) -> None:
     """Any bytes are rows and reasons, and nothing else."""
     for number, row in table(b"accession_number,text\n" + raw, written):

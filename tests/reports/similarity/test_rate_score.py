@@ -94,7 +94,7 @@ embedders = st.sampled_from([Drawn(), Drawn(positive=True)])
 tables = st.sampled_from(list(WEIGHTS.values()))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(reports, embedders, tables)
 def test_equals_the_formula(several: list[Report], embedder, weights: Weights) -> None:
     """Every pair of every set of reports has the value of the formula, to 1e-5."""
@@ -103,7 +103,7 @@ def test_equals_the_formula(several: list[Report], embedder, weights: Weights) -
     np.testing.assert_allclose(similarity_matrix(several, embedder, weights), expected, atol=1e-5)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(reports, embedders, tables)
 def test_is_symmetric_and_in_range(several: list[Report], embedder, weights: Weights) -> None:
     """The texts may be swapped, and no value leaves [0, 1]."""
@@ -115,7 +115,7 @@ def test_is_symmetric_and_in_range(several: list[Report], embedder, weights: Wei
     assert np.float32 == matrix.dtype
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(reports, embedders, st.data())
 def test_the_order_of_reports_changes_nothing(several: list[Report], embedder, data) -> None:
     """Reports in another order, and entities in another order within them, give the same numbers at their places."""
@@ -127,7 +127,7 @@ def test_the_order_of_reports_changes_nothing(several: list[Report], embedder, d
     np.testing.assert_array_equal(matrix[np.ix_(order, order)], similarity_matrix(mixed, embedder))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(reports, embedders, tables)
 def test_one_pair_is_explained_as_it_is_scored(several: list[Report], embedder, weights: Weights) -> None:
     """What people are shown of a pair is what stands in the matrix."""
@@ -138,7 +138,7 @@ def test_one_pair_is_explained_as_it_is_scored(several: list[Report], embedder, 
     np.testing.assert_allclose(matrix, explained, atol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.lists(entities, max_size=7), min_size=20, max_size=60), st.integers(1, 4000))
 def test_memory_changes_nothing(several: list[Report], memory: int) -> None:
     """Small blocks of rows give the same numbers as one, from the first row to the last."""
