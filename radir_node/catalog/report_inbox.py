@@ -38,6 +38,21 @@ TROUBLE = (MessageState.DEAD, MessageState.QUARANTINED, MessageState.PENDING)
 """What people look at, in this order."""
 
 
+# Text, as to build these expressions anew for every message takes longer than to run them.
+_EARLIER = sa.text("""
+    select source, report_key, status, sha256 from report_message
+    where sha256 = any(:digests) and effective_at is not null and state <> 'discarded'
+""")
+_NEWEST = sa.text("""
+    select sha256 from report_message
+    where source = :source and report_key = :report_key and state <> 'discarded'
+    order by source desc, report_key desc, id desc limit 1
+""")
+_AGAIN = sa.text("""
+    update report_message set state = 'waiting', reason = '' where sha256 = any(:digests) and state = 'quarantined'
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class KeptMessage:
     """A message with its content."""
@@ -156,9 +171,9 @@ class ReportInbox:
         fresh = _not_known(connection, rows)
         if fresh:
             connection.execute(sa.insert(report_message), fresh)
-        # Who sends a quarantined message again may have put the other side right.
-        doubtful = _sent_again(rows) & (report_message.c.state == MessageState.QUARANTINED)
-        repeated = connection.execute(_again(doubtful)).rowcount if len(fresh) < len(rows) else 0
+        repeated = 0
+        if len(fresh) < len(rows):  # who sends a quarantined message again may have put the other side right
+            repeated = connection.execute(_AGAIN, {"digests": _digests(rows)}).rowcount
         if repeated or any(row["state"] == MessageState.WAITING for row in fresh):
             jobs.defer_once(self.job_app, connection, jobs.LINK)
 
@@ -202,9 +217,8 @@ def _again(chosen: sa.ColumnElement[bool]) -> sa.Update:
     return sa.update(report_message).where(chosen).values(state=MessageState.WAITING, reason="")
 
 
-def _sent_again(rows: Sequence[Mapping[str, Any]]) -> sa.ColumnElement[bool]:
-    sources, digests = {row["source"] for row in rows}, {row["sha256"] for row in rows}
-    return report_message.c.source.in_(sources) & report_message.c.sha256.in_(digests)
+def _digests(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [row["sha256"] for row in rows]
 
 
 def _not_known(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -213,11 +227,7 @@ def _not_known(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> lis
     A message that tells its time is one event however often it is sent. One that does not (a PUT of the same text)
     means what it says each time, unless it repeats the newest version of its report.
     """
-    row = report_message.c
-    earlier = sa.select(row.source, row.report_key, row.status, row.sha256).where(
-        _sent_again(rows), row.effective_at.is_not(None), row.state != MessageState.DISCARDED
-    )
-    known = {tuple(found) for found in connection.execute(earlier)}
+    known = {tuple(found) for found in connection.execute(_EARLIER, {"digests": _digests(rows)})}
     newest = {_report(one): _newest(connection, one) for one in rows if not one["effective_at"]}
     fresh = []
     for one in rows:
@@ -236,8 +246,5 @@ def _report(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _newest(connection: sa.Connection, one: Mapping[str, Any]) -> str | None:
-    row = report_message.c
-    same = sa.and_(row.source == one["source"], row.report_key == one["report_key"])
-    versions = sa.select(row.sha256).where(same, row.state != MessageState.DISCARDED)
-    in_order = versions.order_by(row.source.desc(), row.report_key.desc(), row.id.desc())
-    return connection.execute(in_order.limit(1)).scalar_one_or_none()
+    named = {"source": one["source"], "report_key": one["report_key"]}
+    return connection.execute(_NEWEST, named).scalar_one_or_none()

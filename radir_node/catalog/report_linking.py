@@ -6,7 +6,7 @@ study is not here, or is another patient's, takes what it corrects away all the 
 Called by radir_node.ingest.link_reports.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,10 @@ import sqlalchemy as sa
 from radir_node.catalog import jobs
 from radir_node.catalog.database import Database
 from radir_node.catalog.report_inbox import MessageState
-from radir_node.catalog.report_rows import StandingReport, read_again, write_report
-from radir_node.catalog.tables import report, report_message, study
-from radir_node.domain.received_report import Channel, ReceivedReport, ReportStatus, standing
-from radir_node.domain.report import ParsedReport
-
-Parse = Callable[[str, str], ParsedReport]
-"""(text, declared language or nothing) -> what was read."""
+from radir_node.catalog.report_rows import read_again
+from radir_node.catalog.report_standing import NamedStudies, Parse, of_patient, rewrite
+from radir_node.catalog.tables import report
+from radir_node.domain.received_report import Channel
 
 AT_A_TIME = 100
 """Messages, or reports, of one transaction."""
@@ -52,8 +49,15 @@ _MISSED = sa.text("""
 """)
 """The moment between a look for a study and its coming is short; what waits longer is found when its study comes."""
 
-_CONTENT = [column for column in report_message.c if column.name not in ("payload", "sha256")]
-_WITHDRAWS = (ReportStatus.CORRECTED, ReportStatus.CANCELLED)
+_WAITING = sa.text("""
+    select id, channel, source, report_key, patient_id, issuer_of_patient_id, accession_numbers, study_instance_uids
+    from report_message where state = 'waiting' order by id limit :most for update
+""")
+_JUDGED = sa.text("""
+    update report_message set state = said.state, reason = said.reason
+    from unnest(cast(:ids as bigint[]), cast(:states as text[]), cast(:reasons as text[])) as said (id, state, reason)
+    where report_message.id = said.id
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +80,16 @@ class ReportLinking:
 
     def link(self, parse: Parse) -> int:
         """Link waiting messages, oldest first, at most AT_A_TIME; return how many there were. Raises DatabaseDown."""
-        waiting = (
-            sa.select(*_CONTENT)
-            .where(report_message.c.state == MessageState.WAITING)
-            .order_by(report_message.c.id)
-            .limit(AT_A_TIME)
-            .with_for_update()
-        )
         with self.database.begin() as connection:
             connection.execute(_IN_TURN)
-            found = connection.execute(waiting).all()
-            for message in found:
-                state, reason = _judge(connection, message)
-                _set_state(connection, message.id, state, reason)
-            for source, key in dict.fromkeys((message.source, message.report_key) for message in found):
-                _rewrite(connection, source, key, parse)
+            found = connection.execute(_WAITING, {"most": AT_A_TIME}).all()
+            if found:
+                studies = NamedStudies.read(connection, found)
+                judged = [_judge(message, studies.of(message)) for message in found]
+                states, reasons = zip(*judged, strict=True)
+                ids = [message.id for message in found]
+                connection.execute(_JUDGED, {"ids": ids, "states": list(states), "reasons": list(reasons)})
+                rewrite(connection, list(dict.fromkeys((one.source, one.report_key) for one in found)), parse)
         return len(found)
 
     def study_came(self, study_id: int) -> None:
@@ -154,86 +153,15 @@ def _is_outdated(parser_version: str) -> sa.ColumnElement[bool]:
     return sa.or_(report.c.parser_version < parser_version, report.c.parser_version > parser_version)
 
 
-def _judge(connection: sa.Connection, message: Any) -> tuple[MessageState, str]:
+def _judge(message: Any, studies: Sequence[Any]) -> tuple[MessageState, str]:
     """Decide where a message belongs: its studies are here and are its patient's, or not."""
-    studies = _studies(connection, message.accession_numbers, message.study_instance_uids)
     if not studies:
         return MessageState.PENDING, ""
     if not message.patient_id and message.channel == Channel.HL7:
         return MessageState.QUARANTINED, NO_PATIENT
-    if _of_patient(message, studies):
+    if of_patient(message, studies):
         return MessageState.LINKED, ""
     if not message.patient_id:
         return MessageState.QUARANTINED, NO_PATIENT
     known = any(one.patient_id.strip() for one in studies)
     return MessageState.QUARANTINED, ANOTHER_PATIENT if known else NO_PATIENT_THERE
-
-
-def _studies(connection: sa.Connection, accession_numbers: Sequence[str], uids: Sequence[str]) -> Sequence[Any]:
-    row = study.c
-    named = sa.or_(
-        sa.and_(row.accession_number != "", row.accession_number.in_(accession_numbers)),
-        row.study_instance_uid.in_(uids),
-    )
-    columns = (row.id, row.study_instance_uid, row.patient_id, row.issuer_of_patient_id)
-    return connection.execute(sa.select(*columns).where(named).order_by(row.id)).all()
-
-
-def _of_patient(message: Any, studies: Sequence[Any]) -> list[int]:
-    """Return those studies that are the message's patient's (reports spec 2.1): Patient ID, and issuers if both say.
-
-    Without a patient (a text that an authenticated program puts to an accession number) it must mean one patient alone.
-    """
-    if not message.patient_id:
-        patients = {(one.patient_id.strip(), one.issuer_of_patient_id.strip()) for one in studies}
-        is_one = len(studies) == 1 or (len(patients) == 1 and bool(studies[0].patient_id.strip()))
-        return [one.id for one in studies] if is_one else []
-    issuer, patient = message.issuer_of_patient_id.strip(), message.patient_id.strip()
-    same = (one for one in studies if one.patient_id.strip() == patient)
-    return [one.id for one in same if len({issuer, one.issuer_of_patient_id.strip()} - {""}) < 2]
-
-
-def _set_state(connection: sa.Connection, key: int, state: MessageState, reason: str) -> None:
-    changed = sa.update(report_message).where(report_message.c.id == key)
-    connection.execute(changed.values(state=state, reason=reason))
-
-
-def _rewrite(connection: sa.Connection, source: str, report_key: str, parse: Parse) -> None:
-    """Make the rows of a report what its messages say."""
-    row = report_message.c
-    counts = sa.or_(
-        row.state.in_((MessageState.LINKED, MessageState.PENDING)),
-        sa.and_(row.state == MessageState.QUARANTINED, row.status.in_(_WITHDRAWS)),
-    )
-    chosen = sa.select(*_CONTENT).where(row.source == source, row.report_key == report_key, counts)
-    in_order = sa.func.coalesce(row.effective_at, row.received_at)
-    versions = connection.execute(chosen.order_by(in_order, row.id)).all()
-    stands = standing(_version(one) for one in versions)
-    studies = _studies(connection, stands.accession_numbers, stands.study_instance_uids) if stands else []
-    kept = _of_patient(stands, studies) if stands else []
-    gone = sa.and_(report.c.source == source, report.c.report_key == report_key, report.c.study_id.not_in(kept))
-    connection.execute(sa.delete(report).where(gone))
-    if stands is None or not kept:
-        return
-    parsed = parse(stands.text, stands.language)
-    for study_id in kept:
-        said = (stands.title, stands.text, stands.language, stands.identifiers)
-        write_report(connection, StandingReport(study_id, source, report_key, *said), parsed)
-
-
-def _version(row: Any) -> ReceivedReport:
-    """What a quarantined correction takes away is gone; what it says is not shown."""
-    shown = row.state != MessageState.QUARANTINED
-    return ReceivedReport(
-        report_key=row.report_key,
-        status=ReportStatus(row.status) if shown else ReportStatus.CANCELLED,
-        text=row.text,
-        accession_numbers=tuple(row.accession_numbers),
-        study_instance_uids=tuple(row.study_instance_uids),
-        patient_id=row.patient_id,
-        issuer_of_patient_id=row.issuer_of_patient_id,
-        title=row.title,
-        language=row.language,
-        effective_at=row.effective_at,
-        identifiers=tuple(row.identifiers),
-    )
