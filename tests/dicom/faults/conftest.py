@@ -1,10 +1,9 @@
-"""The servers under attack: the one inside this process, and the real process group, each with short deadlines."""
+"""The servers under attack: all in one process, and a process group, each with short deadlines."""
 
-import os
 import resource
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -68,10 +67,9 @@ def stop_database(home: Path) -> None:
         open_database("", home / "postgres").close()
 
 
-@pytest.fixture(scope="package")
-def process_group(tmp_path_factory, certificates, deadlines, more_descriptors) -> Iterator[Target]:
-    """`radir scp` as a process group of its own."""
-    root = tmp_path_factory.mktemp("group")
+@contextmanager
+def server(root: Path, certificates: Path, rss_mb: float, **settings: str) -> Iterator[Target]:
+    """`radir scp` as a process group of its own, whose memory may grow by so much."""
     tls = {
         "DICOM__TLS__ENABLED": "true",
         "DICOM__TLS__PORT": "0",
@@ -80,8 +78,8 @@ def process_group(tmp_path_factory, certificates, deadlines, more_descriptors) -
         "DICOM__TLS__AUTHORITIES": str(certificates / "authority.pem"),
     }
     try:
-        with systems.node(root, descriptors=OPEN_DESCRIPTORS, **deadlines, **tls) as running:
-            target = Target(running.port, root / "node", running.members, 48, running.tls_port, root / "node.log")
+        with systems.node(root, descriptors=OPEN_DESCRIPTORS, **settings, **tls) as running:
+            target = Target(running.port, root / "node", running.members, rss_mb, running.tls_port, root / "node.log")
             target.crowd()
             target.warm_up()
             yield target
@@ -90,25 +88,22 @@ def process_group(tmp_path_factory, certificates, deadlines, more_descriptors) -
         stop_database(root / "node")
 
 
-@pytest.fixture
-def in_process(start_node, more_descriptors) -> Iterator[Target]:
-    """The server in this process, whose memory also holds the attacker's."""
-    timeouts = {
-        "request_seconds": REQUEST,
-        "pdu_seconds": PDU,
-        "idle_seconds": IDLE,
-        "association_seconds": ASSOCIATION,
-    }
-    node = start_node(timeouts=timeouts, unknown_callers=VERBS)
-    with ExitStack() as held:
-        for _ in range(OPEN_DESCRIPTORS):
-            held.enter_context(Path(os.devnull).open())
-        target = Target(node.peer.port, node.root, lambda: [os.getpid()], 96)
-        target.warm_up(4)
+@pytest.fixture(scope="package")
+def process_group(tmp_path_factory, certificates, deadlines, more_descriptors) -> Iterator[Target]:
+    """A master with its workers, as most sites have it."""
+    with server(tmp_path_factory.mktemp("group"), certificates, 48, **deadlines) as target:
         yield target
 
 
-@pytest.fixture(params=["in_process", "process_group"])
+@pytest.fixture(scope="package")
+def one_process(tmp_path_factory, certificates, deadlines, more_descriptors) -> Iterator[Target]:
+    """Everything in one process, for small sites: all that eight callers made it hold at once may stay with it."""
+    workers = {"DICOM__STORE_WORKERS": "0"}
+    with server(tmp_path_factory.mktemp("one"), certificates, 96, **deadlines, **workers) as target:
+        yield target
+
+
+@pytest.fixture(params=["one_process", "process_group"])
 def target(request, wait, tool) -> Iterator[Target]:
     """A server that has done each of its services; after the test it is as quiet as it was before."""
     tool.find("echoscu")
